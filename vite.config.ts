@@ -1,0 +1,44 @@
+import { playwright } from '@vitest/browser-playwright'
+import { defineConfig } from 'vitest/config'
+import { chromiumArguments, findChromium } from './cli/chromium'
+
+/** Cross-origin isolation: ONNX Runtime's wasm threads need it. */
+const isolation = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' }
+
+export default defineConfig(({ mode }) => ({
+  base: './',
+  worker: { format: 'es' },
+  optimizeDeps: { exclude: ['onnxruntime-web'] },
+  server: { headers: isolation },
+  preview: { headers: isolation },
+  build: {
+    target: 'es2022',
+    assetsInlineLimit: 0,
+    rollupOptions: {
+      input: { index: 'index.html', noema: 'src/api/index.ts' },
+      preserveEntrySignatures: 'exports-only',
+      // The library entry keeps its name, so that a page can import it: `import { load } from '…/noema.js'`.
+      output: { entryFileNames: (chunk) => (chunk.name === 'noema' ? 'noema.js' : 'assets/[name]-[hash].js') },
+    },
+  },
+  test: {
+    projects: [
+      { extends: true, test: { name: 'unit', include: ['src/**/*.test.ts', 'cli/**/*.test.ts'], exclude: ['src/**/*.gpu.test.ts'] } },
+      {
+        extends: true,
+        test: {
+          name: 'kernels',
+          include: ['src/**/*.gpu.test.ts'],
+          testTimeout: 120_000,
+          browser: {
+            enabled: true,
+            headless: true,
+            screenshotFailures: false,
+            provider: playwright(mode === 'test' ? { launchOptions: { executablePath: findChromium(), args: chromiumArguments() } } : {}),
+            instances: [{ browser: 'chromium' }],
+          },
+        },
+      },
+    ],
+  },
+}))
