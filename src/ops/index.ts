@@ -1,0 +1,15 @@
+/** The operations of a concept model on the GPU. Each folder has the kernel's host side, its plain definition and its test. */
+export { type Attention, type AttentionArguments, type CrossAttentionArguments, loadAttention } from './attention'
+export { type CursorState, createCursor, writeCursor } from './cursor'
+export {
+  type DdimCoefficients,
+  type DdimStep,
+  type DdimStepArguments,
+  loadDdimStep,
+  type PredictionType,
+  packDdimCoefficients,
+} from './ddim-step'
+export { type Linear, type LinearArguments, loadLinear } from './linear'
+export { loadRmsNorm, type RmsNorm, type RmsNormArguments } from './rms-norm'
+export { loadRope, type Rope, type RopeArguments } from './rope'
+export { loadSwiGlu, type SwiGlu, type SwiGluArguments } from './swi-glu'

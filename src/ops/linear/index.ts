@@ -1,0 +1,95 @@
+import shader from '../../../shaders/linear.wgsl?raw'
+import { InvalidInput } from '../../errors'
+import type { Gpu, Kernel, Program, Tensor, TensorType } from '../../gpu'
+import { requireInteger, requireLength, requireMatrix, width } from '../check'
+import { type Form, preferredForm } from '../form'
+
+export interface LinearArguments {
+  /** [rows or more, K]; [1 or more, K] with `sharedInput`. */
+  input: Tensor
+  /** Every output row reads input row 0. Default false. */
+  sharedInput?: boolean
+  /** [N, K], f32 or f16 as loaded. */
+  weight: Tensor
+  /** [N] */
+  bias: Tensor
+  /** [rows or more, N] */
+  output: Tensor
+  rows: number
+  activation?: 'silu'
+  /** Output rows start at row `cursor.position + plus`: how keys and values enter a cache. Rows beyond the output's last are dropped. */
+  atCursor?: { cursor: Tensor; plus: number }
+  /** Multiplies output channel n by `table[cursor.step, offset + n]`. */
+  gate?: { table: Tensor; cursor: Tensor; offset: number }
+  /** [rows or more, N], added last: `residual + gate * activation(W x + b)`. May be the output tensor itself, unless `atCursor`. */
+  residual?: Tensor
+}
+
+/** Output channels of one workgroup (or one thread), and the rows it computes together. */
+const tile = { channels: 4, rows: 4 }
+
+/** y = activation(W x + b), optionally gated, added to a residual, or written into a cache. Any K and N from 1. */
+export class Linear {
+  readonly #kernel: Kernel
+  readonly #form: Form
+  readonly #weightType: TensorType
+
+  constructor(kernel: Kernel, form: Form, weightType: TensorType) {
+    this.#kernel = kernel
+    this.#form = form
+    this.#weightType = weightType
+  }
+
+  /** @throws InvalidInput when shapes do not fit. */
+  record(
+    program: Program,
+    { input, sharedInput = false, weight, bias, output, rows, activation, atCursor, gate, residual }: LinearArguments,
+  ): void {
+    const [channels = 0, inputs = 0] = weight.shape
+    requireInteger('linear', 'rows', rows, 1)
+    requireMatrix('linear', 'weight', weight, 1, inputs, [this.#weightType])
+    requireMatrix('linear', 'input', input, sharedInput ? 1 : rows, inputs)
+    requireLength('linear', 'bias', bias, channels)
+    requireMatrix('linear', 'output', output, rows, channels)
+    if (residual) requireMatrix('linear', 'residual', residual, rows, channels)
+    if (gate) requireGate(gate, channels)
+    if (atCursor) requireInteger('linear', 'plus', atCursor.plus, 0)
+    const cursor = atCursor?.cursor ?? gate?.cursor
+    if (atCursor && gate && atCursor.cursor !== gate.cursor) throw new InvalidInput('linear: atCursor and gate must share one cursor.')
+    const inPlace = residual === output
+    if (inPlace && atCursor) throw new InvalidInput('linear: a residual cannot be the output when rows are written at the cursor.')
+
+    const params = Uint32Array.of(
+      inputs,
+      channels,
+      rows,
+      output.shape[0]!,
+      Number(sharedInput),
+      Number(activation === 'silu'),
+      atCursor ? 1 + atCursor.plus : 0,
+      residual ? (inPlace ? 2 : 1) : 0,
+      Number(gate !== undefined),
+      gate?.offset ?? 0,
+      gate ? width(gate.table) : 0,
+      0,
+    )
+    // Bindings that this call does not use still need a buffer: any read-only one will do.
+    const tensors = [input, weight, bias, output, gate?.table ?? bias, cursor ?? bias, residual && !inPlace ? residual : bias]
+    const columns = Math.ceil(channels / tile.channels)
+    const across = this.#form === 'thread' ? Math.ceil(columns / threadsPerWorkgroup) : columns
+    program.dispatch(this.#kernel, { params, tensors }, [across, Math.ceil(rows / tile.rows)])
+  }
+}
+
+const threadsPerWorkgroup = 8
+
+/** @param form which of the two kernels; by default the one that suits the adapter. */
+export async function loadLinear(gpu: Gpu, weightType: 'f32' | 'f16', form: Form = preferredForm(gpu)): Promise<Linear> {
+  const constants = { HALF_WEIGHTS: Number(weightType === 'f16') }
+  return new Linear(await gpu.kernel(`linear ${weightType} by ${form}`, shader, constants, `by_${form}`), form, weightType)
+}
+
+function requireGate({ table, offset }: { table: Tensor; offset: number }, channels: number): void {
+  requireMatrix('linear', 'gate table', table, 1, width(table))
+  requireInteger('linear', 'gate offset', offset, 0, width(table) - channels)
+}
