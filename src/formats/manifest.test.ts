@@ -1,0 +1,186 @@
+import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { ModelFormatError } from '../errors'
+import { parseManifest } from './manifest'
+
+/** A complete manifest as plain JSON, new on every call. */
+function example() {
+  const file = { bytes: 10, sha256: 'a'.repeat(64) }
+  return {
+    format: 'noema-model',
+    formatVersion: 1,
+    name: 'mini',
+    version: '0.1.0',
+    licence: 'MIT',
+    description: 'A small model.',
+    files: {
+      'tokenizer.json': file,
+      'encoder.onnx': file,
+      'decoder-conditioning.onnx': file,
+      'decoder-step.onnx': file,
+      'two-tower.safetensors': file,
+      'MODEL_CARD.md': file,
+    },
+    space: {
+      dim: 256,
+      languages: [
+        { code: 'eng_Latn', name: 'English', token: 8000 },
+        { code: 'fra_Latn', name: 'French', token: 8001 },
+      ],
+      tokenizer: 'tokenizer.json',
+      tokens: { pad: 0, unk: 1, bos: 2, eos: 3 },
+      maxTokens: 128,
+      maxCharacters: 200,
+      encoder: { file: 'encoder.onnx' },
+      decoder: { conditioning: 'decoder-conditioning.onnx', step: 'decoder-step.onnx', layers: 4, heads: 4, headDim: 64 },
+      endOfText: 'End of text.',
+    },
+    conceptModels: {
+      'two-tower': {
+        family: 'two_tower',
+        file: 'two-tower.safetensors',
+        architecture: {
+          sonar_dim: 256,
+          model_dim: 256,
+          heads: 4,
+          context_layers: 4,
+          denoiser_layers: 4,
+          ffn_inner: 768,
+          max_seq_len: 512,
+        },
+        scheduler: {
+          num_diffusion_train_steps: 100,
+          beta_schedule: 'squaredcos_cap_v2',
+          rescale_betas_zero_snr: true,
+          timestep_spacing: 'trailing',
+          prediction_type: 'sample',
+        },
+        decoding: {
+          steps: 20,
+          guidanceScale: 3,
+          guidanceRescale: 0.7,
+          initialNoiseScale: 0.6,
+          epsilonScaling: 1.00045,
+          endOfTextThreshold: 0.9,
+          stopOnRepetitionThreshold: 0.9,
+          beam: 5,
+        },
+      },
+    },
+    defaultConceptModel: 'two-tower',
+  }
+}
+
+/** The example with the value at a dotted path replaced, or removed when it is undefined. */
+function changed(path: string, value: unknown): unknown {
+  const json = example()
+  const keys = path.split('.')
+  const last = keys.pop()!
+  // biome-ignore lint/suspicious/noExplicitAny: walks untyped JSON
+  const parent = keys.reduce((object: any, key) => object[key], json)
+  if (value === undefined) delete parent[last]
+  else parent[last] = value
+  return json
+}
+
+/** Every dotted path of the example, leaves and objects alike. */
+function paths(value: unknown, prefix = ''): string[] {
+  if (typeof value !== 'object' || value === null) return []
+  return Object.entries(value).flatMap(([key, child]) =>
+    key.includes('.') ? [] : [`${prefix}${key}`, ...paths(child, `${prefix}${key}.`)],
+  )
+}
+
+describe('parseManifest', () => {
+  test('returns what it was given when that is complete', () => {
+    expect(parseManifest(example())).toEqual(example())
+  })
+
+  test('drops fields it does not know', () => {
+    expect(parseManifest({ ...example(), comment: 'later versions may say more' })).toEqual(example())
+  })
+
+  test('keeps the optional numbers of a noise schedule', () => {
+    const manifest = parseManifest(changed('conceptModels.two-tower.scheduler.beta_start', 0.001))
+    expect(manifest.conceptModels['two-tower']!.scheduler.beta_start).toBe(0.001)
+  })
+
+  test.each(paths(example()))('a missing %s is a ModelFormatError', (path) => {
+    expect(() => parseManifest(changed(path, undefined))).toThrow(ModelFormatError)
+  })
+
+  test.each([
+    ['formatVersion', 2],
+    ['files.encoder\u0000onnx', { bytes: 1, sha256: 'a'.repeat(64) }],
+    ['space.dim', 0],
+    ['space.dim', 256.5],
+    ['space.dim', '256'],
+    ['space.tokenizer', 'other.json'],
+    ['space.encoder.file', '../encoder.onnx'],
+    ['space.languages', []],
+    ['space.languages.0.code', 'en'],
+    ['space.languages.0.code', 'fra_Latn'],
+    ['space.languages.0.token', 8001],
+    ['conceptModels.two-tower.family', 'one_tower'],
+    ['conceptModels.two-tower.architecture.sonar_dim', 128],
+    ['conceptModels.two-tower.architecture.heads', 3],
+    ['conceptModels.two-tower.decoding.steps', 101],
+    ['conceptModels.two-tower.decoding.guidanceScale', Number.NaN],
+    ['defaultConceptModel', 'toString'],
+  ])('%s = %j is refused, and the error names a field', (path, value) => {
+    let error: unknown
+    try {
+      parseManifest(changed(path, value))
+    } catch (caught) {
+      error = caught
+    }
+    expect(error).toBeInstanceOf(ModelFormatError)
+    expect((error as ModelFormatError).details.field).toMatch(/^manifest\./)
+  })
+
+  test.each([
+    '../x',
+    '/etc/passwd',
+    'a/../b',
+    './a',
+    'a//b',
+    'https://x.org/a',
+    'C:\\a',
+    'a\\b',
+    'a?b',
+    'a#b',
+    '%2e%2e/a',
+    '',
+    'manifest.json',
+  ])('the file name %j may not leave the folder', (name) => {
+    const json = example() as { files: Record<string, unknown> }
+    json.files[name] = { bytes: 1, sha256: 'a'.repeat(64) }
+    expect(() => parseManifest(json)).toThrow(ModelFormatError)
+  })
+
+  test.each(['a.bin', 'onnx/a.bin', '_a', 'a..b'])('the file name %j is allowed', (name) => {
+    const json = example() as { files: Record<string, unknown> }
+    json.files[name] = { bytes: 1, sha256: 'a'.repeat(64) }
+    expect(Object.keys(parseManifest(json).files)).toContain(name)
+  })
+
+  test('throws nothing but ModelFormatError, whatever it is given', () => {
+    const anywhere = fc.constantFrom(...paths(example()))
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.jsonValue(),
+          fc.tuple(anywhere, fc.jsonValue()).map(([path, value]) => changed(path, value)),
+        ),
+        (json) => {
+          try {
+            parseManifest(json)
+          } catch (error) {
+            expect(error).toBeInstanceOf(ModelFormatError)
+          }
+        },
+      ),
+      { numRuns: 2000 },
+    )
+  })
+})

@@ -1,0 +1,213 @@
+import { Field } from './field'
+
+/** A model folder's `manifest.json`, checked. Extra fields are ignored and not kept. */
+export interface Manifest {
+  format: 'noema-model'
+  formatVersion: 1
+  name: string
+  version: string
+  /** SPDX identifier or a sentence. */
+  licence: string
+  description: string
+  /** Every file of the folder but the manifest itself, by its name relative to the folder. */
+  files: Record<string, FileEntry>
+  space: SpaceManifest
+  conceptModels: Record<string, ConceptModelManifest>
+  /** A key of `conceptModels`. */
+  defaultConceptModel: string
+}
+
+export interface FileEntry {
+  bytes: number
+  /** Lower-case hexadecimal. */
+  sha256: string
+}
+
+export interface SpaceManifest {
+  /** Length of a concept vector. */
+  dim: number
+  languages: LanguageManifest[]
+  tokenizer: string
+  tokens: { pad: number; unk: number; bos: number; eos: number }
+  /** Longest token sequence either tower takes, special tokens included. */
+  maxTokens: number
+  /** Longest sentence the splitter makes, in UTF-16 units. */
+  maxCharacters: number
+  encoder: { file: string }
+  decoder: { conditioning: string; step: string; layers: number; heads: number; headDim: number }
+  /** The sentence whose English concept ends a document. */
+  endOfText: string
+}
+
+export interface LanguageManifest {
+  /** FLORES-200 code such as `eng_Latn`. */
+  code: string
+  /** English name. */
+  name: string
+  /** Id of the language's token. */
+  token: number
+}
+
+/** A Two-Tower diffusion concept model; the keys are the reference's (lcm.md §§3-4). */
+export interface ConceptModelManifest {
+  family: 'two_tower'
+  file: string
+  architecture: {
+    sonar_dim: number
+    model_dim: number
+    heads: number
+    context_layers: number
+    denoiser_layers: number
+    ffn_inner: number
+    /** Most concepts in a document. */
+    max_seq_len: number
+  }
+  scheduler: {
+    num_diffusion_train_steps: number
+    beta_schedule: (typeof betaSchedules)[number]
+    rescale_betas_zero_snr: boolean
+    timestep_spacing: (typeof timestepSpacings)[number]
+    prediction_type: (typeof predictionTypes)[number]
+    beta_start?: number
+    beta_end?: number
+    sigmoid_schedule_alpha?: number
+    sigmoid_schedule_beta?: number
+  }
+  /** Defaults a caller may override. */
+  decoding: {
+    steps: number
+    guidanceScale: number
+    guidanceRescale: number
+    initialNoiseScale: number
+    epsilonScaling: number
+    /** Cosine similarity to the end-of-text concept from which a document ends. */
+    endOfTextThreshold: number
+    /** Cosine similarity to the previous concept from which a document ends. */
+    stopOnRepetitionThreshold: number
+    beam: number
+  }
+}
+
+const betaSchedules = ['squaredcos_cap_v2', 'linear', 'scaled_linear', 'sigmoid'] as const
+const timestepSpacings = ['trailing', 'leading', 'linspace'] as const
+const predictionTypes = ['sample', 'epsilon', 'v_prediction'] as const
+
+/**
+ * Checks a parsed `manifest.json`.
+ * @throws ModelFormatError naming the first field (`details.field`) that is missing, of the wrong type, out of range or that
+ * names a file the manifest does not list.
+ */
+export function parseManifest(json: unknown): Manifest {
+  const root = new Field(json, 'manifest')
+  root.at('format').oneOf(['noema-model'])
+  root.at('formatVersion').oneOf([1])
+  const files = root.at('files').map((file, name) => {
+    if (!isFileName(name)) throw file.wrong('has a name that is not a plain path inside the folder')
+    return { bytes: file.at('bytes').integer(0, 2 ** 40), sha256: file.at('sha256').matching(/^[0-9a-f]{64}$/) }
+  })
+  const space = parseSpace(root.at('space'), files)
+  const conceptModels = root.at('conceptModels').map((model) => parseConceptModel(model, files, space.dim))
+  const defaultConceptModel = root.at('defaultConceptModel').text()
+  if (!Object.hasOwn(conceptModels, defaultConceptModel)) throw root.at('defaultConceptModel').wrong('is not one of conceptModels')
+  return {
+    format: 'noema-model',
+    formatVersion: 1,
+    name: root.at('name').text(),
+    version: root.at('version').text(),
+    licence: root.at('licence').text(),
+    description: root.at('description').text(),
+    files,
+    space,
+    conceptModels,
+    defaultConceptModel,
+  }
+}
+
+type Files = Record<string, FileEntry>
+
+function parseSpace(space: Field, files: Files): SpaceManifest {
+  const tokens = space.at('tokens')
+  const decoder = space.at('decoder')
+  return {
+    dim: space.at('dim').integer(1, 65_536),
+    languages: parseLanguages(space.at('languages')),
+    tokenizer: space.at('tokenizer').file(files),
+    tokens: {
+      pad: tokens.at('pad').integer(0),
+      unk: tokens.at('unk').integer(0),
+      bos: tokens.at('bos').integer(0),
+      eos: tokens.at('eos').integer(0),
+    },
+    maxTokens: space.at('maxTokens').integer(4, 65_536),
+    maxCharacters: space.at('maxCharacters').integer(16, 65_536),
+    encoder: { file: space.at('encoder').at('file').file(files) },
+    decoder: {
+      conditioning: decoder.at('conditioning').file(files),
+      step: decoder.at('step').file(files),
+      layers: decoder.at('layers').integer(1, 1024),
+      heads: decoder.at('heads').integer(1, 1024),
+      headDim: decoder.at('headDim').integer(1, 65_536),
+    },
+    endOfText: space.at('endOfText').text(),
+  }
+}
+
+function parseLanguages(field: Field): LanguageManifest[] {
+  const languages = field.list((language) => ({
+    code: language.at('code').matching(/^[a-z]{3}_[A-Z][a-z]{3}$/),
+    name: language.at('name').text(),
+    token: language.at('token').integer(0),
+  }))
+  if (languages.length === 0) throw field.wrong('must name at least one language')
+  if (new Set(languages.map(({ code }) => code)).size < languages.length) throw field.wrong('names a code twice')
+  if (new Set(languages.map(({ token }) => token)).size < languages.length) throw field.wrong('uses a token twice')
+  return languages
+}
+
+function parseConceptModel(model: Field, files: Files, dim: number): ConceptModelManifest {
+  model.at('family').oneOf(['two_tower'])
+  const architecture = model.at('architecture')
+  const modelDim = architecture.at('model_dim').integer(1, 65_536)
+  const heads = architecture.at('heads').integer(1, 1024)
+  if (modelDim % (2 * heads) !== 0) throw architecture.at('heads').wrong('must divide model_dim into even parts')
+  if (architecture.at('sonar_dim').integer(1) !== dim) throw architecture.at('sonar_dim').wrong(`must be the space's dim, ${dim}`)
+  const scheduler = model.at('scheduler')
+  const trainSteps = scheduler.at('num_diffusion_train_steps').integer(1, 100_000)
+  const decoding = model.at('decoding')
+  return {
+    family: 'two_tower',
+    file: model.at('file').file(files),
+    architecture: {
+      sonar_dim: dim,
+      model_dim: modelDim,
+      heads,
+      context_layers: architecture.at('context_layers').integer(1, 1024),
+      denoiser_layers: architecture.at('denoiser_layers').integer(1, 1024),
+      ffn_inner: architecture.at('ffn_inner').integer(1, 1_048_576),
+      max_seq_len: architecture.at('max_seq_len').integer(1, 1_048_576),
+    },
+    scheduler: {
+      num_diffusion_train_steps: trainSteps,
+      beta_schedule: scheduler.at('beta_schedule').oneOf(betaSchedules),
+      rescale_betas_zero_snr: scheduler.at('rescale_betas_zero_snr').oneOf([true, false]),
+      timestep_spacing: scheduler.at('timestep_spacing').oneOf(timestepSpacings),
+      prediction_type: scheduler.at('prediction_type').oneOf(predictionTypes),
+      ...scheduler.optionalNumbers(['beta_start', 'beta_end', 'sigmoid_schedule_alpha', 'sigmoid_schedule_beta']),
+    },
+    decoding: {
+      steps: decoding.at('steps').integer(1, trainSteps),
+      guidanceScale: decoding.at('guidanceScale').number(0, 1000),
+      guidanceRescale: decoding.at('guidanceRescale').number(0, 1),
+      initialNoiseScale: decoding.at('initialNoiseScale').number(0, 1000),
+      epsilonScaling: decoding.at('epsilonScaling').number(0.01, 100),
+      endOfTextThreshold: decoding.at('endOfTextThreshold').number(-1, 2),
+      stopOnRepetitionThreshold: decoding.at('stopOnRepetitionThreshold').number(-1, 2),
+      beam: decoding.at('beam').integer(1, 64),
+    },
+  }
+}
+
+/** Segments of letters, digits, dot, dash and underscore: no way out of the folder, no scheme, query or escape. */
+function isFileName(name: string): boolean {
+  return name.length <= 255 && name !== 'manifest.json' && name.split('/').every((part) => /^[\w.-]+$/.test(part) && !/^\.+$/.test(part))
+}
