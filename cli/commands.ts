@@ -1,0 +1,207 @@
+import type { Page } from '@playwright/test'
+import type * as Api from '../src/api'
+import { CommandError, withPage } from './browser'
+import { readDocuments, readEmbeddings, readLines, readText } from './input'
+
+interface Common {
+  model: string
+  json?: boolean
+}
+
+interface Sampling {
+  language: string
+  seed: number
+  steps?: number
+  guidance?: number
+  conceptModel?: string
+}
+
+export async function continueText(
+  options: Common & Sampling & { text?: string; file?: string; concepts: number; to?: string; beam?: number },
+) {
+  const { model, json, text: given, file, ...settings } = options
+  if (given === undefined && file === undefined) throw new CommandError('usage', 'Give the text with --text or --file.')
+  const text = given ?? readText(file as string)
+  const result = await withNoema(
+    model,
+    async ({ noema, onEvent }, [text, settings]) => {
+      const concepts: { index: number; text: string; language: string; timing: object }[] = []
+      const stream = noema.continue(text, settings)
+      for (;;) {
+        const { value, done } = await stream.next()
+        if (done) return { ...value, concepts, info: { model: noema.info.name, version: noema.info.version, device: noema.info.device } }
+        const { index, text, language, timing } = value
+        concepts.push({ index, text, language, timing })
+        onEvent(text)
+      }
+    },
+    [text, settings] as const,
+    (sentence) => {
+      if (!json) console.log(sentence)
+    },
+  )
+  if (json) printJson({ ...result, text, seed: settings.seed })
+}
+
+export async function encode({ model, json, file, language }: Common & { file: string; language: string }) {
+  const sentences = readLines(file)
+  const embeddings = await withNoema(
+    model,
+    async ({ noema }, [sentences, language]) => ({ flat: Array.from(await noema.encode(sentences, { language })), dim: noema.info.dim }),
+    [sentences, language] as const,
+  )
+  sentences.forEach((text, i) => {
+    const embedding = embeddings.flat.slice(i * embeddings.dim, (i + 1) * embeddings.dim)
+    if (json) printJson({ text, embedding })
+    else console.log(`${text}\t${embedding.map((value) => value.toPrecision(5)).join(' ')}`)
+  })
+}
+
+export async function decode({ model, json, file, ...settings }: Common & { file: string; language: string; beam?: number }) {
+  const texts = await withNoema(
+    model,
+    ({ noema }, [embeddings, settings]) => {
+      const dim = noema.info.dim
+      const wrong = embeddings.findIndex((embedding) => embedding.length !== dim)
+      if (wrong >= 0) throw new Error(`Line ${wrong + 1} has ${embeddings[wrong]?.length} numbers; the space of this model has ${dim}.`)
+      return noema.decode(Float32Array.from(embeddings.flat()), settings)
+    },
+    [readEmbeddings(file), settings] as const,
+  )
+  for (const text of texts) {
+    if (json) printJson({ text })
+    else console.log(text)
+  }
+}
+
+export async function translate({ model, json, file, ...settings }: Common & { file: string; from: string; to: string; beam?: number }) {
+  const lines = readLines(file)
+  const texts = await withNoema(
+    model,
+    async ({ noema }, [lines, { from, to, beam }]) => noema.decode(await noema.encode(lines, { language: from }), { language: to, beam }),
+    [lines, settings] as const,
+  )
+  lines.forEach((source, i) => {
+    if (json) printJson({ source, text: texts[i] })
+    else console.log(texts[i])
+  })
+}
+
+export async function predict({ model, json, file, ...settings }: Common & Sampling & { file: string }) {
+  const { seed, steps, guidance, conceptModel } = settings
+  await withNoema(
+    model,
+    async ({ noema, onEvent }, [documents, language, sampling]) => {
+      for (const [document, { id, ...content }] of documents.entries()) {
+        const documentLanguage = content.language ?? language
+        const sentences = content.sentences ?? (await noema.split(content.text ?? '', { language: documentLanguage }))
+        for (const concept of await noema.predict(sentences, { ...sampling, language: documentLanguage })) {
+          const { index, text } = concept
+          const [embedding, predicted] = [Array.from(concept.embedding), Array.from(concept.predicted)]
+          onEvent(JSON.stringify({ document: id ?? document, index, text, embedding, predicted }))
+        }
+      }
+    },
+    [readDocuments(file), settings.language, { seed, steps, guidance, conceptModel }] as const,
+    (line) => console.log(json ? line : describePrediction(line)),
+  )
+}
+
+export async function conformance(files: string[], { json }: { json?: boolean }) {
+  const reports = await withNoema(
+    'mini',
+    async ({ noema }, texts) => {
+      const reports = []
+      for (const text of texts) reports.push(await noema.conformance(JSON.parse(text)))
+      return reports
+    },
+    files.map(readText),
+  )
+  const cases = reports.flatMap((report, i) => report.map((result) => ({ file: files[i], ...result })))
+  if (json) printJson(cases)
+  else for (const result of cases) console.log(describeCase(result))
+  const count = (status: string) => cases.filter((result) => result.status === status).length
+  console.error(`${count('passed')} passed, ${count('failed')} failed, ${count('not covered')} not yet covered`)
+  if (count('failed') > 0) process.exitCode = 1
+}
+
+export async function inspect({ model, json }: Common) {
+  const info = await withNoema(model, async ({ noema }) => noema.info, undefined)
+  if (json) return printJson(info)
+  console.log(`model      ${info.name} ${info.version} (${info.licence})`)
+  console.log(`space      ${info.dim} dimensions, ${info.languages.map(({ code }) => code).join(' ')}`)
+  console.log(`concepts   ${info.conceptModels.join(', ')} (default ${info.defaultConceptModel})`)
+  if (!info.device.gpu) return console.log(`device     no GPU: ${info.device.reason}`)
+  console.log(`device     ${info.device.description}${info.device.software ? ' (software)' : ''}`)
+  console.log(`features   ${info.device.features.join(' ')}`)
+  for (const [name, value] of Object.entries(info.device.limits)) console.log(`limit      ${name} ${value}`)
+}
+
+/** What runs in the page: the loaded model, and a way to send a line out while the work goes on. */
+interface InPage {
+  noema: Api.Noema
+  onEvent: (line: string) => void
+}
+
+/**
+ * Loads the model in the page and runs `work` there. `work` is sent to the page as source, so it may use nothing but its arguments.
+ *
+ * @throws CommandError with the typed error's code and sentence.
+ */
+async function withNoema<A, R>(
+  model: string,
+  work: (page: InPage, argument: A) => Promise<R>,
+  argument: A,
+  onEvent?: (line: string) => void,
+): Promise<R> {
+  return withPage(model, async (page: Page, model) => {
+    await page.exposeFunction('noemaEvent', onEvent ?? (() => undefined))
+    const outcome = await page.evaluate(
+      async ([source, model, argument]) => {
+        const site = (await import(new URL('noema.js', document.baseURI).href)) as typeof Api
+        try {
+          const noema = await site.load(model)
+          const work = new Function(`return (${source})`)()
+          return { result: await work({ noema, onEvent: (globalThis as { noemaEvent?: unknown }).noemaEvent }, argument) }
+        } catch (error) {
+          const { code = 'error', message } = error as { code?: string; message: string }
+          return { error: { code, message } }
+        }
+      },
+      [String(work), model, argument] as const,
+    )
+    if ('error' in outcome && outcome.error) throw new CommandError(outcome.error.code, outcome.error.message)
+    return outcome.result as R
+  })
+}
+
+function describePrediction(line: string): string {
+  const { document, index, text, embedding, predicted } = JSON.parse(line) as {
+    document: string
+    index: number
+    text: string
+    embedding: number[]
+    predicted: number[]
+  }
+  const distance = Math.hypot(...embedding.map((value, i) => value - (predicted[i] ?? 0)))
+  return `${document}\t${index}\tl2 ${distance.toFixed(4)}\t${text}`
+}
+
+function describeCase({
+  name,
+  status,
+  reason,
+  arrays,
+}: {
+  name: string
+  status: string
+  reason?: string
+  arrays: { name: string; maxAbsolute: number; maxRelative: number }[]
+}): string {
+  const worst = arrays.map((array) => `${array.name} ${array.maxAbsolute.toExponential(2)} abs ${array.maxRelative.toExponential(2)} rel`)
+  return [`${status.padEnd(12)}${name}`, ...worst, ...(reason ? [reason] : [])].join('\n    ')
+}
+
+function printJson(value: unknown): void {
+  console.log(JSON.stringify(value))
+}

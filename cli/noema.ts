@@ -1,0 +1,117 @@
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { conformance, continueText, decode, encode, inspect, predict, translate } from './commands'
+
+const program = new Command('noema')
+  .description('A concept model in headless Chromium: the same page and worker that serve users.')
+  .showHelpAfterError()
+  .exitOverride()
+
+const model = () => new Option('--model <name or folder>', 'a model of the site, or a model folder').default('mini')
+const json = () => new Option('--json', 'print JSON on stdout')
+const beam = () => new Option('--beam <n>', 'beam size, 1 is greedy').argParser(integer(1))
+const steps = () => new Option('--steps <n>', 'inference timesteps').argParser(integer(1))
+const seed = () => new Option('--seed <n>', 'seed of every random choice').argParser(integer(0)).default(0)
+const guidance = () => new Option('--guidance <g>', 'guidance scale, 1 is none').argParser(number)
+const conceptModel = () => new Option('--concept-model <name>', 'one of the concept models of the model folder')
+const language = () => new Option('--language <code>', 'FLORES-200 code of the text').default('eng_Latn')
+const file = (what: string) => new Option('--file <file>', what).makeOptionMandatory()
+
+program
+  .command('continue')
+  .description('continue a text, concept by concept')
+  .addOption(new Option('--text <text>', 'the text'))
+  .addOption(new Option('--file <file>', 'a file with the text').conflicts('text'))
+  .addOption(new Option('--concepts <n>', 'how many to write at most').argParser(integer(1)).default(5))
+  .addOption(language())
+  .addOption(new Option('--to <code>', 'language to write in (default: --language)'))
+  .addOption(seed())
+  .addOption(steps())
+  .addOption(guidance())
+  .addOption(beam())
+  .addOption(conceptModel())
+  .addOption(model())
+  .addOption(json())
+  .action(continueText)
+
+program
+  .command('encode')
+  .description('sentences, one a line → embeddings')
+  .addOption(file('one sentence a line'))
+  .addOption(language())
+  .addOption(model())
+  .addOption(json())
+  .action(encode)
+
+program
+  .command('decode')
+  .description('embeddings, one JSON object a line → sentences')
+  .addOption(file('lines of {"embedding": […]}'))
+  .addOption(language())
+  .addOption(beam())
+  .addOption(model())
+  .addOption(json())
+  .action(decode)
+
+program
+  .command('translate')
+  .description('sentences, one a line → the same in another language')
+  .addOption(file('one sentence a line'))
+  .addOption(new Option('--from <code>', 'language of the file').makeOptionMandatory())
+  .addOption(new Option('--to <code>', 'language to write in').makeOptionMandatory())
+  .addOption(beam())
+  .addOption(model())
+  .addOption(json())
+  .action(translate)
+
+program
+  .command('predict')
+  .description('documents → for every sentence but the first, the true and the predicted concept (teacher forcing)')
+  .addOption(file('lines of {"sentences": […]}, {"text": "…"} or {"paragraphs": […]}, with an optional "language"'))
+  .addOption(language())
+  .addOption(seed())
+  .addOption(steps())
+  .addOption(guidance())
+  .addOption(conceptModel())
+  .addOption(model())
+  .addOption(json())
+  .action(predict)
+
+program
+  .command('conformance')
+  .description('compare the engine with the golden outputs of the published code')
+  .argument('<file...>', 'files as described in the conformance README')
+  .addOption(json())
+  .action(conformance)
+
+program
+  .command('inspect')
+  .description('what the engine found: model, adapter, features, limits')
+  .addOption(model())
+  .addOption(json())
+  .action(inspect)
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode
+  } else {
+    const { code, message } = error as { code?: string; message: string }
+    console.error(code ? `${code}: ${message}` : message)
+    process.exitCode = 1
+  }
+}
+
+function integer(least: number) {
+  return (text: string): number => {
+    const value = Number(text)
+    if (!Number.isSafeInteger(value) || value < least) throw new InvalidArgumentError(`It must be an integer from ${least}.`)
+    return value
+  }
+}
+
+function number(text: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('It must be a number.')
+  return value
+}

@@ -1,0 +1,153 @@
+import { execFile } from 'node:child_process'
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { expect, test } from '@playwright/test'
+
+const root = resolve(import.meta.dirname, '..')
+const folder = mkdtempSync(join(tmpdir(), 'noema-'))
+
+interface Outcome {
+  exitCode: number
+  stdout: string
+  stderr: string
+}
+
+function noema(...parameters: string[]): Promise<Outcome> {
+  return new Promise((done) => {
+    execFile('npm', ['run', '-s', 'noema', '--', ...parameters], { cwd: root, maxBuffer: 2 ** 26 }, (error, stdout, stderr) => {
+      done({ exitCode: error ? Number(error.code ?? 1) : 0, stdout, stderr })
+    })
+  })
+}
+
+function file(name: string, content: string | Uint8Array): string {
+  const path = join(folder, name)
+  writeFileSync(path, content)
+  return path
+}
+
+function jsonLines(text: string): Record<string, unknown>[] {
+  return text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+}
+
+test('continue prints one JSON document, the same for the same seed, in the language asked for', async () => {
+  const parameters = ['continue', '--text', 'The sun was warm. Mia went to the park.', '--concepts', '2', '--steps', '4', '--json']
+  const texts = []
+  for (const extra of [
+    ['--seed', '1'],
+    ['--seed', '1'],
+    ['--seed', '2'],
+    ['--seed', '1', '--to', 'fra_Latn'],
+  ]) {
+    const { exitCode, stdout } = await noema(...parameters, ...extra)
+    expect(exitCode).toBe(0)
+    const result = JSON.parse(stdout)
+    expect(result.sentences).toEqual(['The sun was warm.', 'Mia went to the park.'])
+    expect(result.concepts).toHaveLength(2)
+    texts.push(result.concepts.map((concept: { text: string; language: string }) => `${concept.language} ${concept.text}`).join('\n'))
+  }
+  expect(texts[1]).toBe(texts[0])
+  expect(texts[2]).not.toBe(texts[0])
+  expect(texts[3]).toMatch(/^fra_Latn .+\nfra_Latn .+/)
+})
+
+test('encode and decode are each other’s input and output', async () => {
+  const sentences = file('sentences.txt', 'The dog is in the garden.\nI want to go home.\n')
+  const encoded = await noema('encode', '--file', sentences, '--language', 'eng_Latn', '--json')
+  expect(encoded.exitCode).toBe(0)
+  expect(jsonLines(encoded.stdout).map(({ text }) => text)).toEqual(['The dog is in the garden.', 'I want to go home.'])
+  const decoded = await noema(
+    'decode',
+    '--file',
+    file('embeddings.jsonl', encoded.stdout),
+    '--language',
+    'eng_Latn',
+    '--beam',
+    '1',
+    '--json',
+  )
+  expect(decoded.exitCode).toBe(0)
+  expect(jsonLines(decoded.stdout).map(({ text }) => text)).toEqual(['The dog is in the garden.', 'I want to go home.'])
+})
+
+test('translate and predict answer line by line', async () => {
+  const translated = await noema(
+    'translate',
+    '--file',
+    file('en.txt', 'Good morning!\nI am tired.\n'),
+    '--from',
+    'eng_Latn',
+    '--to',
+    'spa_Latn',
+    '--json',
+  )
+  expect(translated.exitCode).toBe(0)
+  expect(jsonLines(translated.stdout).map(({ source }) => source)).toEqual(['Good morning!', 'I am tired.'])
+  const documents = file(
+    'documents.jsonl',
+    '{"id":"a","text":"Tom had a ball. It was red. He lost it."}\n{"sentences":["It was late.","They went home."]}\n',
+  )
+  const predicted = await noema('predict', '--file', documents, '--steps', '4', '--json')
+  expect(predicted.exitCode).toBe(0)
+  const lines = jsonLines(predicted.stdout)
+  expect(lines.map(({ document, index, text }) => [document, index, text])).toEqual([
+    ['a', 1, 'It was red.'],
+    ['a', 2, 'He lost it.'],
+    [1, 1, 'They went home.'],
+  ])
+  for (const { embedding, predicted } of lines) expect((predicted as number[]).length).toBe((embedding as number[]).length)
+})
+
+test('the published code’s golden outputs are reproduced', async () => {
+  const { exitCode, stdout } = await noema(
+    'conformance',
+    '../shared/conformance/lcm.json',
+    '../shared/conformance/schedules.json',
+    '../shared/conformance/sonar.json',
+    '--json',
+  )
+  const cases = JSON.parse(stdout) as { name: string; kind: string; status: string }[]
+  const statusOf = (pattern: RegExp) => [...new Set(cases.filter(({ kind }) => pattern.test(kind)).map(({ status }) => status))]
+  expect(statusOf(/^two_tower/)).toEqual(['passed'])
+  expect(statusOf(/^schedule|^timesteps/)).toEqual(['passed'])
+  expect(statusOf(/^sonar/)).toEqual(['not covered'])
+  expect(cases.filter(({ kind }) => kind.startsWith('two_tower'))).toHaveLength(5)
+  expect(exitCode).toBe(0)
+})
+
+test('inspect names the adapter', async () => {
+  const { exitCode, stdout } = await noema('inspect', '--json')
+  expect(exitCode).toBe(0)
+  expect(JSON.parse(stdout).device.description).not.toBe('')
+})
+
+const mistakes: [what: string, parameters: () => string[], message: RegExp][] = [
+  ['no command', () => [], /Usage: noema/],
+  ['no text', () => ['continue'], /--text or --file/],
+  ['empty text', () => ['continue', '--text', ''], /invalid-input: .*no sentence/],
+  ['a missing file', () => ['encode', '--file', join(folder, 'none.txt')], /cannot be read/],
+  [
+    'a picture as text',
+    () => ['encode', '--file', file('picture.png', Uint8Array.from([137, 80, 78, 71, 255, 0]))],
+    /not a UTF-8 text file/,
+  ],
+  ['an unknown language', () => ['continue', '--text', 'Hello there.', '--to', 'tlh_Latn'], /unsupported-language/],
+  ['an unknown model', () => ['inspect', '--model', 'none'], /download-failed/],
+  ['a folder that is no model', () => ['inspect', '--model', folder], /download-failed/],
+  ['embeddings of another space', () => ['decode', '--file', file('short.jsonl', '{"embedding":[1,2]}')], /Line 1 has 2 numbers/],
+  ['a conformance file that is none', () => ['conformance', file('other.json', '{"a":1}')], /invalid-input|model-format/],
+  ['half a concept', () => ['continue', '--text', 'Hello.', '--concepts', '0.5'], /integer from 1/],
+]
+
+for (const [what, parameters, message] of mistakes) {
+  test(`${what}: a sentence on stderr, nothing on stdout, a non-zero exit code`, async () => {
+    const outcome = await noema(...parameters())
+    expect(outcome.stderr).toMatch(message)
+    expect(outcome.stdout).toBe('')
+    expect(outcome.exitCode).not.toBe(0)
+  })
+}

@@ -1,0 +1,19 @@
+import { defineConfig } from '@playwright/test'
+import { chromiumArguments, findChromium } from '../cli/chromium'
+
+const port = 4179
+
+export default defineConfig({
+  testDir: '.',
+  outputDir: '../test-results',
+  timeout: 120_000,
+  workers: 1,
+  forbidOnly: true,
+  reporter: 'list',
+  use: {
+    baseURL: `http://localhost:${port}`,
+    launchOptions: { executablePath: findChromium(), args: chromiumArguments() },
+    screenshot: 'only-on-failure',
+  },
+  webServer: { command: 'npm start', cwd: '..', env: { PORT: String(port) }, url: `http://localhost:${port}`, timeout: 120_000 },
+})

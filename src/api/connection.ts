@@ -1,0 +1,79 @@
+import * as Comlink from 'comlink'
+import type { Engine } from '../engine/engine'
+import { keepTypedErrors } from '../engine/transfer'
+import { Aborted, throwIfAborted, WorkerFailed } from '../errors'
+
+/** A worker that has said nothing for this long after its start is taken as dead (an ES worker on `file://` hangs without an error). */
+const startTimeout = 20_000
+
+/** The main thread's side of one engine worker: calls that can be aborted and that end when the worker does. */
+export interface Connection {
+  /** Runs one engine call; the signal aborts it, and it rejects when the worker dies or `close` is called. */
+  call<T>(signal: AbortSignal | undefined, run: (engine: Comlink.Remote<Engine>, job: number) => Promise<T>): Promise<T>
+  /** Makes a function callable from the worker. */
+  // biome-ignore lint/suspicious/noExplicitAny: callbacks of every shape pass through unchanged
+  callback<F extends (...values: any[]) => void>(run: F): F
+  /** Ends the worker; calls in flight reject with `Aborted`. */
+  close(): void
+}
+
+/**
+ * Starts a worker and waits until it answers.
+ *
+ * @throws WorkerFailed when it does not; Aborted when the signal fires first.
+ */
+export async function connect(signal?: AbortSignal): Promise<Connection> {
+  throwIfAborted(signal)
+  keepTypedErrors()
+  const worker = startWorker()
+  let end: (error: Error) => void = () => undefined
+  const ended = new Promise<never>((_, reject) => {
+    end = reject
+  })
+  ended.catch(() => undefined)
+  worker.onerror = (event) => end(new WorkerFailed(`The engine's worker stopped: ${event.message || 'its script could not be loaded'}.`))
+
+  // The root proxy is held by the returned object for as long as calls may be made: Comlink ends the channel of a collected proxy.
+  const engine = Comlink.wrap<Engine>(worker)
+  let jobs = 0
+  const connection: Connection = {
+    async call(signal, run) {
+      throwIfAborted(signal)
+      const job = ++jobs
+      const abort = () => void engine.abort(job)
+      signal?.addEventListener('abort', abort, { once: true })
+      try {
+        return await Promise.race([run(engine, job), ended])
+      } finally {
+        signal?.removeEventListener('abort', abort)
+      }
+    },
+    callback: (run) => Comlink.proxy(run),
+    close() {
+      end(new Aborted('The engine was disposed of.'))
+      worker.terminate()
+    },
+  }
+
+  const timer = setTimeout(
+    () => end(new WorkerFailed('The engine worker did not start: serve the page over http(s), not from a file.')),
+    startTimeout,
+  )
+  try {
+    await connection.call(signal, (remote) => remote.ping())
+  } catch (error) {
+    worker.terminate()
+    throw error
+  } finally {
+    clearTimeout(timer)
+  }
+  return connection
+}
+
+function startWorker(): Worker {
+  try {
+    return new Worker(new URL('../engine/worker.ts', import.meta.url), { type: 'module', name: 'noema' })
+  } catch (error) {
+    throw new WorkerFailed(`The browser refused to start a module worker: ${error instanceof Error ? error.message : error}.`)
+  }
+}

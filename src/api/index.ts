@@ -1,0 +1,19 @@
+export type { Concept, ContinueResult, DeviceInfo, ModelInfo, TeacherForcedConcept, Translation } from '../engine/protocol'
+export {
+  Aborted,
+  ContextFull,
+  DeviceLost,
+  DownloadFailed,
+  InvalidInput,
+  KernelError,
+  ModelFormatError,
+  ModelIntegrityError,
+  NoemaError,
+  QuotaExceeded,
+  UnsupportedLanguage,
+  WebGpuUnavailable,
+  WorkerFailed,
+} from '../errors'
+export type { OnProgress, Progress } from '../progress'
+export { type LoadOptions, load } from './load'
+export type { ContinueOptions, DecodeOptions, EncodeOptions, Noema, PredictOptions, TranslateOptions } from './noema'

@@ -1,0 +1,51 @@
+import type { Backend } from '../engine/protocol'
+import { InvalidInput } from '../errors'
+import type { OnProgress } from '../progress'
+import { connect } from './connection'
+import { Noema } from './noema'
+
+export interface LoadOptions {
+  /** Called as files arrive and parts become ready; totals are known from the first call of a stage. */
+  onProgress?: OnProgress
+  /** Cancels the download and everything after it; nothing half-loaded is kept. */
+  signal?: AbortSignal
+  /** `auto` (default) loads without a GPU too, for encoding and translation; `webgpu` refuses to. */
+  backend?: Backend
+}
+
+/**
+ * Loads a model into a worker of its own.
+ *
+ * @param model a name (`mini`, the default, is served beside this script) or the URL of a model folder.
+ * @throws InvalidInput when `model` is neither a name nor a URL.
+ * @throws DownloadFailed, ModelIntegrityError, ModelFormatError when a file is missing, is not what the manifest says, or cannot be read.
+ * @throws WebGpuUnavailable when `backend` is `webgpu` and there is no adapter.
+ * @throws Aborted when the signal fires; WorkerFailed when the worker does not start.
+ */
+export async function load(model = 'mini', options: LoadOptions = {}): Promise<Noema> {
+  const url = modelUrl(model)
+  const connection = await connect(options.signal)
+  try {
+    const info = await connection.call(options.signal, (engine, job) =>
+      engine.load(job, { url, backend: options.backend ?? 'auto' }, connection.callback(options.onProgress ?? (() => undefined))),
+    )
+    return new Noema(connection, info)
+  } catch (error) {
+    connection.close()
+    throw error
+  }
+}
+
+/** Built, this module is part of `noema.js` at the root of the site; in development it is `src/api/load.ts`. */
+const siteRoot = new URL(import.meta.env.DEV ? '/' : './', import.meta.url)
+
+function modelUrl(model: string): string {
+  if (/^[\w-]+$/.test(model)) return new URL(`models/${model}/`, siteRoot).href
+  try {
+    const url = new URL(model, document.baseURI)
+    if (!url.pathname.endsWith('/')) url.pathname += '/'
+    return url.href
+  } catch {
+    throw new InvalidInput(`"${model}" is neither a model name nor the URL of a model folder.`)
+  }
+}

@@ -1,0 +1,147 @@
+import type { Concept, ContinueResult, ModelInfo, TeacherForcedConcept, Translation } from '../engine/protocol'
+import { InvalidInput } from '../errors'
+import type { Connection } from './connection'
+import { AsyncQueue } from './queue'
+
+interface Cancellable {
+  /** Cancels the call within the time of one denoiser or decoder step; it then rejects with `Aborted`. */
+  signal?: AbortSignal
+}
+
+export interface EncodeOptions extends Cancellable {
+  /** FLORES-200 code of the sentences. Default `eng_Latn`. */
+  language?: string
+}
+
+export interface DecodeOptions extends Cancellable {
+  /** FLORES-200 code of the text to write. Default `eng_Latn`. */
+  language?: string
+  /** Beam size, 1 (greedy) to 16. Default: the model's. */
+  beam?: number
+}
+
+export interface TranslateOptions extends Cancellable {
+  from: string
+  to: string
+  /** Beam size, 1 (greedy) to 16. Default: the model's. */
+  beam?: number
+}
+
+export interface PredictOptions extends Cancellable {
+  /** FLORES-200 code of the sentences. Default `eng_Latn`. */
+  language?: string
+  /** Seed of every random choice, an integer. Default 0. */
+  seed?: number
+  /** Inference timesteps S, 1 to the scheduler's T. Default: the model's. */
+  steps?: number
+  /** Guidance scale; 1 is none. Default: the model's. */
+  guidance?: number
+  /** One of `info.conceptModels`. Default: `info.defaultConceptModel`. */
+  conceptModel?: string
+}
+
+export interface ContinueOptions extends PredictOptions {
+  /** How many concepts to write at most, from 1. Default 5. */
+  concepts?: number
+  /** FLORES-200 code of the text to write. Default: `language`. */
+  to?: string
+  /** Beam size, 1 (greedy) to 16. Default: the model's. */
+  beam?: number
+}
+
+/** A loaded model in a worker of its own. Made by `load`. */
+export class Noema {
+  readonly #connection: Connection
+  /** The model and the machine under it. */
+  readonly info: ModelInfo
+
+  constructor(connection: Connection, info: ModelInfo) {
+    this.#connection = connection
+    this.info = info
+  }
+
+  /**
+   * Continues a text concept by concept; each is yielded as soon as it is decoded. The generator's return value says how it ended.
+   * Leaving the loop early cancels the rest.
+   *
+   * @throws InvalidInput when the text has no sentence or a setting is out of range; UnsupportedLanguage; ContextFull when the text and
+   * the new concepts do not fit the model's context; WebGpuUnavailable without an adapter; DeviceLost; Aborted.
+   */
+  async *continue(text: string, options: ContinueOptions = {}): AsyncGenerator<Concept, ContinueResult> {
+    const { signal, ...settings } = options
+    const language = settings.language ?? 'eng_Latn'
+    const request = { seed: 0, concepts: 5, ...settings, text: requireText(text), language, to: settings.to ?? language }
+    const left = new AbortController()
+    const signals = signal ? AbortSignal.any([signal, left.signal]) : left.signal
+    const concepts = new AsyncQueue<Concept>()
+    const result = this.#connection.call(signals, (engine, job) =>
+      engine.continue(
+        job,
+        request,
+        this.#connection.callback((concept: Concept) => concepts.push(concept)),
+      ),
+    )
+    result.then(
+      () => concepts.close(),
+      (error) => concepts.fail(error),
+    )
+    try {
+      yield* concepts
+      return await result
+    } finally {
+      left.abort()
+    }
+  }
+
+  /** Sentences → concepts, `[n, dim]` row-major, raw space. @throws InvalidInput, UnsupportedLanguage, Aborted. */
+  encode(sentences: readonly string[], { language = 'eng_Latn', signal }: EncodeOptions = {}): Promise<Float32Array> {
+    const texts = sentences.map(requireText)
+    return this.#connection.call(signal, (engine, job) => engine.encode(job, texts, language))
+  }
+
+  /**
+   * Concepts → one sentence each.
+   *
+   * @param vectors `[n, dim]` row-major, raw space.
+   * @throws InvalidInput when the length is not a multiple of `info.dim` or a number is not finite; UnsupportedLanguage; Aborted.
+   */
+  decode(vectors: Float32Array, { language = 'eng_Latn', beam, signal }: DecodeOptions = {}): Promise<string[]> {
+    return this.#connection.call(signal, (engine, job) => engine.decode(job, vectors, { language, beam }))
+  }
+
+  /** Translates sentence by sentence through the concept space. @throws InvalidInput, UnsupportedLanguage, Aborted. */
+  translate(text: string, { from, to, beam, signal }: TranslateOptions): Promise<Translation[]> {
+    return this.#connection.call(signal, (engine, job) => engine.translate(job, { text: requireText(text), from, to, beam }))
+  }
+
+  /** The sentences, each one concept, as the model would read them. @throws InvalidInput, UnsupportedLanguage. */
+  split(text: string, { language = 'eng_Latn', signal }: EncodeOptions = {}): Promise<string[]> {
+    return this.#connection.call(signal, (engine, job) => engine.split(job, requireText(text), language))
+  }
+
+  /**
+   * Predicts every sentence of a document but the first from the true sentences before it (teacher forcing).
+   *
+   * @throws InvalidInput for fewer than two sentences; otherwise as `continue`.
+   */
+  predict(sentences: readonly string[], options: PredictOptions = {}): Promise<TeacherForcedConcept[]> {
+    const { signal, language = 'eng_Latn', seed = 0, ...settings } = options
+    const request = { ...settings, language, seed, sentences: sentences.map(requireText) }
+    return this.#connection.call(signal, (engine, job) => engine.predict(job, request))
+  }
+
+  /** Runs a conformance file (the parsed JSON) through the code that serves users, and reports each case. */
+  conformance(file: unknown, { signal }: Cancellable = {}) {
+    return this.#connection.call(signal, (engine, job) => engine.conformance(job, file))
+  }
+
+  /** Ends the worker and frees everything it holds; calls in flight reject with `Aborted`. */
+  dispose(): void {
+    this.#connection.close()
+  }
+}
+
+function requireText(value: unknown): string {
+  if (typeof value !== 'string') throw new InvalidInput(`Text must be a string, not ${value === null ? 'null' : typeof value}.`)
+  return value
+}

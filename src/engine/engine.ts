@@ -1,0 +1,158 @@
+import * as Comlink from 'comlink'
+import { Aborted, ContextFull, InvalidInput, throwIfAborted } from '../errors'
+import type { OnProgress } from '../progress'
+import { type CaseReport, runConformance } from './conformance'
+import { LoadedModel } from './loaded-model'
+import { Mutex } from './mutex'
+import type {
+  Backend,
+  Concept,
+  ContinueRequest,
+  ContinueResult,
+  ModelInfo,
+  PredictRequest,
+  TeacherForcedConcept,
+  TranslateRequest,
+  Translation,
+} from './protocol'
+
+/**
+ * What lives in the worker: one model, and every call a page can make on it. Each call has a job number that `abort` takes.
+ * Calls are served one at a time, in order, so that each finds the concept state to itself.
+ */
+export class Engine {
+  readonly #jobs = new Map<number, AbortController>()
+  readonly #turn = new Mutex()
+  #model: LoadedModel | undefined
+
+  /** Answers as soon as the worker runs. */
+  ping(): true {
+    return true
+  }
+
+  /** Ends a call with `Aborted` within the time of one step; an unknown or finished job is ignored. */
+  abort(job: number): void {
+    this.#jobs.get(job)?.abort()
+  }
+
+  async load(job: number, { url, backend }: { url: string; backend: Backend }, onProgress: OnProgress): Promise<ModelInfo> {
+    return this.#run(job, onProgress, async (signal) => {
+      this.#model?.dispose()
+      this.#model = await LoadedModel.load(url, { backend, signal, onProgress })
+      return this.#model.info
+    })
+  }
+
+  async continue(job: number, request: ContinueRequest, onConcept: (concept: Concept) => void): Promise<ContinueResult> {
+    return this.#run(job, onConcept, async (signal, model) => {
+      const { language, to, concepts, seed, steps, guidance, beam } = request
+      requireInteger('concepts', concepts, 1, 10_000)
+      model.space.requireLanguage(to)
+      const predictor = await model.conceptModel(request.conceptModel)
+      const sentences = this.#split(model, request.text, language)
+      if (sentences.length + concepts > predictor.maxLength) {
+        throw new ContextFull(
+          `The text has ${sentences.length} sentences; with ${concepts} new ones that is more than the ${predictor.maxLength} concepts this model holds. Shorten the text or ask for fewer.`,
+          { sentences: sentences.length, concepts, maxLength: predictor.maxLength },
+        )
+      }
+      const prompt = await model.encode(sentences, language, signal)
+      const generation = predictor.generate(prompt, { concepts, seed, steps, guidance, signal })
+      let index = 0
+      for (;;) {
+        const { value, done } = await generation.next()
+        if (done) return { stop: value, sentences }
+        const start = performance.now()
+        const [decoded] = await model.space.decode(value.embedding, { language: to, beam: beam ?? predictor.beam, signal })
+        const timing = { predict: value.milliseconds, decode: performance.now() - start }
+        onConcept({ index: index++, text: decoded?.text ?? '', language: to, embedding: value.embedding, timing })
+      }
+    })
+  }
+
+  async encode(job: number, sentences: string[], language: string): Promise<Float32Array> {
+    return this.#run(job, undefined, async (signal, model) => transferred(await model.encode(sentences, language, signal)))
+  }
+
+  async decode(job: number, vectors: Float32Array, { language, beam }: { language: string; beam?: number }): Promise<string[]> {
+    return this.#run(job, undefined, async (signal, model) => {
+      const decoded = await model.space.decode(vectors, { language, beam: beam ?? model.beam, signal })
+      return decoded.map(({ text }) => text)
+    })
+  }
+
+  async translate(job: number, { text, from, to, beam }: TranslateRequest): Promise<Translation[]> {
+    return this.#run(job, undefined, async (signal, model) => {
+      model.space.requireLanguage(to)
+      const sentences = this.#split(model, text, from)
+      const vectors = await model.encode(sentences, from, signal)
+      const decoded = await model.space.decode(vectors, { language: to, beam: beam ?? model.beam, signal })
+      return sentences.map((source, i) => ({ source, text: decoded[i]?.text ?? '' }))
+    })
+  }
+
+  async split(job: number, text: string, language: string): Promise<string[]> {
+    return this.#run(job, undefined, async (_, model) => this.#split(model, text, language))
+  }
+
+  async predict(job: number, { sentences, language, ...settings }: PredictRequest): Promise<TeacherForcedConcept[]> {
+    return this.#run(job, undefined, async (signal, model) => {
+      if (sentences.length < 2) throw new InvalidInput('A document to predict needs at least two sentences.')
+      const predictor = await model.conceptModel(settings.conceptModel)
+      if (sentences.length > predictor.maxLength) {
+        throw new ContextFull(`The document has ${sentences.length} sentences; this model holds ${predictor.maxLength} concepts.`)
+      }
+      const { dim } = model.space
+      const vectors = await model.encode(sentences, language, signal)
+      const predicted = await predictor.predictNext(vectors, { ...settings, signal })
+      return predicted.map((vector, i) => {
+        const index = i + 1
+        return { index, text: sentences[index] as string, embedding: vectors.slice(index * dim, (index + 1) * dim), predicted: vector }
+      })
+    })
+  }
+
+  async conformance(job: number, file: unknown): Promise<CaseReport[]> {
+    return this.#run(job, undefined, async (signal, model) => runConformance(file, await model.gpu(), signal))
+  }
+
+  #split(model: LoadedModel, text: string, language: string): string[] {
+    const sentences = model.space.split(text, language)
+    if (sentences.length === 0) throw new InvalidInput('The text has no sentence: write at least one word.')
+    return sentences
+  }
+
+  /** Waits for its turn, runs one call with the loaded model, and lets go of the caller's callback when it ends. */
+  async #run<T>(job: number, callback: unknown, call: (signal: AbortSignal, model: LoadedModel) => Promise<T>): Promise<T> {
+    const controller = new AbortController()
+    this.#jobs.set(job, controller)
+    try {
+      const result = this.#turn.run(async () => {
+        throwIfAborted(controller.signal)
+        return call(controller.signal, this.#model as LoadedModel)
+      })
+      // The caller hears of its abort at once; the turn passes on when the step that runs has ended.
+      return await Promise.race([result, rejectWhenAborted(controller.signal)])
+    } finally {
+      this.#jobs.delete(job)
+      const release = (callback as Partial<Comlink.ProxyMethods> | undefined)?.[Comlink.releaseProxy]
+      release?.call(callback)
+    }
+  }
+}
+
+function rejectWhenAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(new Aborted('The call was aborted.')), { once: true })
+  })
+}
+
+function requireInteger(name: string, value: number, least: number, most: number): void {
+  if (!Number.isSafeInteger(value) || value < least || value > most) {
+    throw new InvalidInput(`${name} must be an integer from ${least} to ${most}, not ${value}.`)
+  }
+}
+
+function transferred(array: Float32Array): Float32Array {
+  return Comlink.transfer(array, [array.buffer as ArrayBuffer])
+}

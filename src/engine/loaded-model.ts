@@ -1,0 +1,144 @@
+import { InvalidInput, throwIfAborted, WebGpuUnavailable } from '../errors'
+import type { Manifest } from '../formats/manifest'
+import { type Gpu, requestGpu } from '../gpu'
+import type { OnProgress } from '../progress'
+import { Space } from '../space/space'
+import { loadModelFiles, type ModelFiles } from '../store/model-files'
+import { Predictor } from './predictor'
+import type { Backend, DeviceInfo, ModelInfo } from './protocol'
+import { SentenceCache } from './sentence-cache'
+
+/** A model folder in use: its files, its space, and, where there is a GPU, its concept models. */
+export class LoadedModel {
+  readonly space: Space
+  readonly #files: ModelFiles
+  readonly #cache = new SentenceCache()
+  readonly #predictors = new Map<string, Promise<Predictor>>()
+  #gpu: Gpu | undefined
+  /** Why there is no GPU, when there is none. */
+  #refusal: WebGpuUnavailable | undefined
+
+  private constructor(files: ModelFiles, space: Space) {
+    this.#files = files
+    this.space = space
+  }
+
+  /**
+   * Fetches and checks every file, opens the space, and makes the default concept model ready.
+   *
+   * @throws as `load` in `src/api/load.ts`.
+   */
+  static async load(
+    url: string,
+    { backend, signal, onProgress }: { backend: Backend; signal: AbortSignal; onProgress: OnProgress },
+  ): Promise<LoadedModel> {
+    const files = await loadModelFiles(url, { signal, onProgress })
+    const { manifest } = files
+    const parts = 2
+    const report = (file: string, loaded: number) => onProgress({ stage: 'compile', file, loaded, total: parts })
+    report('sentence encoder and decoder', 0)
+    const model = new LoadedModel(files, await Space.load(manifest.space, (name) => files.get(name)))
+    try {
+      throwIfAborted(signal)
+      report(`concept model ${manifest.defaultConceptModel}`, 1)
+      await model.conceptModel().catch((error) => {
+        if (!(error instanceof WebGpuUnavailable) || backend === 'webgpu') throw error
+      })
+      throwIfAborted(signal)
+      report('everything', parts)
+      return model
+    } catch (error) {
+      model.dispose()
+      throw error
+    }
+  }
+
+  get manifest(): Manifest {
+    return this.#files.manifest
+  }
+
+  /** Beam size where the caller names none. */
+  get beam(): number {
+    return this.#defaults.decoding.beam
+  }
+
+  get info(): ModelInfo {
+    const { name, version, licence, space, conceptModels, defaultConceptModel } = this.manifest
+    const { steps, guidanceScale } = this.#defaults.decoding
+    return {
+      name,
+      version,
+      licence,
+      dim: space.dim,
+      languages: space.languages.map(({ code, name }) => ({ code, name })),
+      maxCharacters: space.maxCharacters,
+      conceptModels: Object.keys(conceptModels),
+      defaultConceptModel,
+      decoding: { steps, guidance: guidanceScale },
+      device: this.#device,
+      storageWarning: this.#files.warning,
+    }
+  }
+
+  /** The GPU, opened at first need and again after it was lost. @throws WebGpuUnavailable. */
+  async gpu(): Promise<Gpu> {
+    if (this.#gpu) return this.#gpu
+    const gpu = await requestGpu().catch((error) => {
+      if (error instanceof WebGpuUnavailable) this.#refusal = error
+      throw error
+    })
+    gpu.lost.then(() => {
+      this.#gpu = undefined
+      this.#predictors.clear()
+    })
+    this.#gpu = gpu
+    return gpu
+  }
+
+  /**
+   * A concept model of the folder, its weights uploaded at first need.
+   *
+   * @param name default: the manifest's default.
+   * @throws InvalidInput for a name the folder does not have; WebGpuUnavailable; ModelFormatError.
+   */
+  conceptModel(name = this.manifest.defaultConceptModel): Promise<Predictor> {
+    if (!Object.hasOwn(this.manifest.conceptModels, name)) {
+      throw new InvalidInput(`There is no concept model "${name}" here: use ${Object.keys(this.manifest.conceptModels).join(' or ')}.`)
+    }
+    let predictor = this.#predictors.get(name)
+    if (!predictor) {
+      predictor = this.#open(name)
+      this.#predictors.set(name, predictor)
+      predictor.catch(() => this.#predictors.delete(name))
+    }
+    return predictor
+  }
+
+  /** Sentences → raw concepts `[n, dim]`; a sentence met before is not encoded again. */
+  encode(sentences: readonly string[], language: string, signal?: AbortSignal): Promise<Float32Array> {
+    return this.#cache.encode(this.space, sentences, language, signal)
+  }
+
+  dispose(): void {
+    this.space.dispose()
+    this.#gpu?.destroy()
+  }
+
+  async #open(name: string): Promise<Predictor> {
+    const gpu = await this.gpu()
+    const { space, conceptModels } = this.manifest
+    const endOfText = await this.encode([space.endOfText], 'eng_Latn')
+    const settings = conceptModels[name] as Manifest['conceptModels'][string]
+    return Predictor.open(gpu, settings, this.#files.get(settings.file), endOfText)
+  }
+
+  get #defaults() {
+    return this.manifest.conceptModels[this.manifest.defaultConceptModel] as Manifest['conceptModels'][string]
+  }
+
+  get #device(): DeviceInfo {
+    if (!this.#gpu) return { gpu: false, reason: this.#refusal?.message ?? 'No concept model is open.' }
+    const { description, vendor, architecture, software, features, limits } = this.#gpu.info
+    return { gpu: true, software, description: description || `${vendor} ${architecture}`.trim() || 'an unnamed adapter', features, limits }
+  }
+}

@@ -1,0 +1,97 @@
+import { throwIfAborted } from '../errors'
+import type { ConceptModelManifest } from '../formats/manifest'
+import { parseSafetensors } from '../formats/safetensors'
+import type { Gpu } from '../gpu'
+import type { ConceptModel, SamplingOptions } from '../models/concept-model'
+import { generate, type StopReason, seededNoise } from '../models/generate'
+import { TwoTower } from '../models/two-tower'
+
+/** What a caller may set; everything left out is the manifest's. */
+export interface PredictorSettings {
+  seed: number
+  steps?: number
+  guidance?: number
+  signal: AbortSignal
+}
+
+/** A concept model with the decoding defaults of its manifest. Its memory is reused from call to call. */
+export class Predictor {
+  readonly #model: ConceptModel
+  readonly #decoding: ConceptModelManifest['decoding']
+  /** Raw concept of the sentence that ends a document. */
+  readonly #endOfText: Float32Array
+
+  private constructor(model: ConceptModel, decoding: ConceptModelManifest['decoding'], endOfText: Float32Array) {
+    this.#model = model
+    this.#decoding = decoding
+    this.#endOfText = endOfText
+  }
+
+  /** Uploads the weights and compiles the kernels. @throws ModelFormatError, KernelError, DeviceLost. */
+  static async open(gpu: Gpu, manifest: ConceptModelManifest, weights: Uint8Array, endOfText: Float32Array): Promise<Predictor> {
+    const { architecture, scheduler, decoding } = manifest
+    const model = await TwoTower.create(gpu, parseSafetensors(weights), architecture, scheduler)
+    return new Predictor(model, decoding, endOfText)
+  }
+
+  /** Most concepts a document can have, new ones included. */
+  get maxLength(): number {
+    return this.#model.capacity
+  }
+
+  get beam(): number {
+    return this.#decoding.beam
+  }
+
+  /** Continues raw concepts `[n, dim]`; the sentence that ends a document is not yielded. */
+  async *generate(
+    prompt: Float32Array,
+    settings: PredictorSettings & { concepts: number },
+  ): AsyncGenerator<{ embedding: Float32Array; milliseconds: number }, StopReason> {
+    this.#model.truncate(0)
+    const { endOfTextThreshold, stopOnRepetitionThreshold } = this.#decoding
+    const generation = generate(this.#model, prompt, {
+      noise: seededNoise(settings.seed),
+      sampling: this.#sampling(settings),
+      signal: settings.signal,
+      maxConcepts: settings.concepts,
+      endOfText: { concept: this.#endOfText, threshold: endOfTextThreshold },
+      repetitionThreshold: stopOnRepetitionThreshold,
+    })
+    let start = performance.now()
+    for await (const { concept, stop } of generation) {
+      const milliseconds = performance.now() - start
+      if (stop === 'end-of-text') return stop
+      yield { embedding: concept, milliseconds }
+      if (stop) return stop
+      start = performance.now()
+    }
+    return 'length'
+  }
+
+  /** Predicts every concept of raw concepts `[n, dim]` but the first from those before it: n − 1 vectors. */
+  async predictNext(concepts: Float32Array, settings: PredictorSettings): Promise<Float32Array[]> {
+    const { dim } = this.#model
+    const { signal } = settings
+    const [noise, sampling] = [seededNoise(settings.seed), this.#sampling(settings)]
+    const predicted: Float32Array[] = []
+    this.#model.truncate(0)
+    for (let position = 1; position < concepts.length / dim; position++) {
+      throwIfAborted(signal)
+      await this.#model.append(concepts.subarray((position - 1) * dim, position * dim), { signal })
+      predicted.push(await this.#model.predict({ noise: noise(position), sampling, signal }))
+    }
+    return predicted
+  }
+
+  #sampling({ steps, guidance }: PredictorSettings): SamplingOptions {
+    const { guidanceRescale, initialNoiseScale, epsilonScaling } = this.#decoding
+    return {
+      steps: steps ?? this.#decoding.steps,
+      guidanceScale: guidance ?? this.#decoding.guidanceScale,
+      guidanceRescale,
+      initialNoiseScale,
+      epsilonScaling,
+    }
+  }
+}
