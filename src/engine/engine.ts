@@ -117,9 +117,7 @@ export class Engine {
   }
 
   #split(model: LoadedModel, text: string, language: string): string[] {
-    const sentences = model.space.split(text, language)
-    if (sentences.length === 0) throw new InvalidInput('The text has no sentence: write at least one word.')
-    return sentences
+    return model.space.split(text, language).map(({ text }) => text)
   }
 
   /** Waits for its turn, runs one call with the loaded model, and lets go of the caller's callback when it ends. */

@@ -34,18 +34,21 @@ export class LoadedModel {
   ): Promise<LoadedModel> {
     const files = await loadModelFiles(url, { signal, onProgress })
     const { manifest } = files
-    const parts = 2
-    const report = (file: string, loaded: number) => onProgress({ stage: 'compile', file, loaded, total: parts })
-    report('sentence encoder and decoder', 0)
-    const model = new LoadedModel(files, await Space.load(manifest.space, (name) => files.get(name)))
+    // The concept model is one part more than the space's.
+    let parts = 0
+    const onSpaceProgress: OnProgress = ({ loaded, total, ...progress }) => {
+      parts = total + 1
+      onProgress({ ...progress, loaded, total: parts })
+    }
+    const model = new LoadedModel(files, await Space.load(files.contents, manifest, onSpaceProgress))
     try {
       throwIfAborted(signal)
-      report(`concept model ${manifest.defaultConceptModel}`, 1)
+      onProgress({ stage: 'compile', file: `concept model ${manifest.defaultConceptModel}`, loaded: parts - 1, total: parts })
       await model.conceptModel().catch((error) => {
         if (!(error instanceof WebGpuUnavailable) || backend === 'webgpu') throw error
       })
       throwIfAborted(signal)
-      report('everything', parts)
+      onProgress({ stage: 'compile', file: 'everything', loaded: parts, total: parts })
       return model
     } catch (error) {
       model.dispose()
@@ -129,7 +132,7 @@ export class LoadedModel {
     const { space, conceptModels } = this.manifest
     const endOfText = await this.encode([space.endOfText], 'eng_Latn')
     const settings = conceptModels[name] as Manifest['conceptModels'][string]
-    return Predictor.open(gpu, settings, this.#files.get(settings.file), endOfText)
+    return Predictor.open(gpu, settings, this.#files.contents.get(settings.file) as Uint8Array, endOfText)
   }
 
   get #defaults() {

@@ -30,7 +30,7 @@ export class Predictor {
   /** Uploads the weights and compiles the kernels. @throws ModelFormatError, KernelError, DeviceLost. */
   static async open(gpu: Gpu, manifest: ConceptModelManifest, weights: Uint8Array, endOfText: Float32Array): Promise<Predictor> {
     const { architecture, scheduler, decoding } = manifest
-    const model = await TwoTower.create(gpu, parseSafetensors(weights), architecture, scheduler)
+    const model = await TwoTower.load(gpu, parseSafetensors(weights), architecture, scheduler)
     return new Predictor(model, decoding, endOfText)
   }
 
