@@ -1,0 +1,70 @@
+/** The next `count` numbers of N(0, 1). A model draws them in a fixed order, so the same source gives the same concept. */
+export type NoiseSource = (count: number) => Float32Array
+
+/** A look at the denoising of a concept, after each step. */
+export interface DenoisingStep {
+  /** Noise level the step started from, 0 … T−1. */
+  timestep: number
+  /** The clean concept as the model sees it now, normalised [dim]. */
+  estimate: Float32Array
+  /** The noisy concept handed to the next step, normalised [dim]. */
+  latent: Float32Array
+}
+
+/** How a diffusion model samples a concept (reference/lcm.md §4.3). The defaults are the reference's. */
+export interface SamplingOptions {
+  /** S, 1 … T. Default: T. */
+  steps?: number
+  /** Which noise levels S steps visit, see `inferenceTimesteps`. Default `reference`. */
+  timesteps?: 'reference' | 'paper'
+  /** g: 1 follows the document as it is, more exaggerates what the document changes. Default 1. */
+  guidanceScale?: number
+  /** r, 0 … 1: how far guided noise is brought back to the spread of unguided noise. Default 0. */
+  guidanceRescale?: number
+  /** Factor on the first noise. Default 1. */
+  initialNoiseScale?: number
+  /** Divides the noise estimate where the next latent is made. Default 1. */
+  epsilonScaling?: number
+  /** η, 0 … 1: 0 is deterministic (DDIM), 1 adds as much fresh noise as DDPM. Default 0. */
+  eta?: number
+  /** Latents are kept within ± this. Default 100. */
+  clipNoise?: number
+  /** Estimates are kept within ± this. Default: not clipped. */
+  clipEstimate?: number
+  /** Estimates are clamped to their `ratio` quantile of magnitudes, itself kept in 1 … `maximum`, and divided by it. Default: off. */
+  dynamicThreshold?: { ratio: number; maximum: number }
+}
+
+export interface PredictOptions {
+  noise: NoiseSource
+  sampling?: SamplingOptions
+  signal?: AbortSignal
+  /** Called after every denoising step; costs one read-back a step. */
+  onStep?: (step: DenoisingStep) => void
+}
+
+/** A model that predicts the next concept of the document in its memory. One call at a time. */
+export interface ConceptModel {
+  /** Numbers in a concept. */
+  readonly dim: number
+  /** Concepts that the memory can hold at most. */
+  readonly capacity: number
+  /** Concepts in memory. */
+  readonly length: number
+  /**
+   * Adds raw concepts [n, dim] to the memory. All of them or, after an error or an abort, none.
+   * Throws `InvalidInput` for a size that is not n·dim, `ContextFull` when n more do not fit, `Aborted`, `DeviceLost`.
+   */
+  append(concepts: Float32Array, options?: { signal?: AbortSignal }): Promise<void>
+  /**
+   * The raw concept [dim] that follows those in memory, which stay as they are.
+   * Throws `InvalidInput` for an empty memory or options out of range, `Aborted`, `DeviceLost`.
+   */
+  predict(options: PredictOptions): Promise<Float32Array>
+  /** Forgets all concepts but the first `length`. Throws `InvalidInput` when there are fewer. */
+  truncate(length: number): void
+  /** A second, empty memory over the same weights. */
+  fork(): ConceptModel
+  /** Frees this memory's GPU buffers, and the weights when no other memory uses them. */
+  dispose(): void
+}

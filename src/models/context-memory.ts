@@ -1,0 +1,153 @@
+import { ContextFull, InvalidInput, throwIfAborted } from '../errors'
+import type { Gpu, Program, Tensor } from '../gpu'
+import { writeCursor } from '../ops'
+import { blockRows } from './contextualizer'
+
+/** What a memory is made of: things with a row for every concept. */
+export interface MemoryParts {
+  /** Takes the normalised concepts of a block, [block, dim]. */
+  input: Tensor
+  cursor: Tensor
+  /** Records what is to be done with `rows` new concepts that lie in `input`. */
+  record(program: Program, rows: number): void
+  /** Makes room for `rows` concepts in all. */
+  grow(rows: number): void
+}
+
+/** Concepts that there is room for at first. */
+export const initialRows = 64
+
+/**
+ * The concepts of one document on their way into the caches of a model: in blocks, through the same programs whether they come all at once or
+ * one by one. The last concept waits for `takePending`, so that encoding it and predicting the next are one submission.
+ */
+export class ContextMemory {
+  readonly capacity: number
+  /** Concepts there is room for now; programs that bind a cache are good for one value of it. */
+  room: number
+  readonly #gpu: Gpu
+  readonly #dim: number
+  readonly #parts: MemoryParts
+  /** By number of rows. */
+  readonly #programs = new Map<number, Program>()
+  /** The normalised concepts, [length, dim]: the last one is encoded again after `truncate`. */
+  #concepts = new Float32Array(0)
+  #length = 0
+  #pending = false
+
+  /** @param capacity most concepts a document may have  @param dim numbers in a concept */
+  constructor(gpu: Gpu, parts: MemoryParts, { capacity, dim }: { capacity: number; dim: number }) {
+    this.#gpu = gpu
+    this.#parts = parts
+    this.#dim = dim
+    this.capacity = capacity
+    this.room = Math.min(initialRows, capacity)
+  }
+
+  get length(): number {
+    return this.#length
+  }
+
+  /** Adds normalised concepts [n, dim]: all of them or, after an error or abort, none. Throws `ContextFull`, `Aborted`, `DeviceLost`. */
+  async append(concepts: Float32Array, signal?: AbortSignal): Promise<void> {
+    const count = concepts.length / this.#dim
+    const total = this.#length + count
+    if (total > this.capacity) {
+      throw new ContextFull(
+        `The document would have ${total} concepts; this model holds ${this.capacity}: start a new one or shorten it.`,
+        {
+          concepts: total,
+          capacity: this.capacity,
+        },
+      )
+    }
+    if (count === 0) return
+    throwIfAborted(signal)
+    this.flush()
+    this.#makeRoom(total)
+    const before = this.#length
+    try {
+      while (total - this.#length > 1) {
+        const rows = 2 ** Math.floor(Math.log2(Math.min(total - this.#length - 1, blockRows)))
+        const start = (this.#length - before) * this.#dim
+        this.#write(concepts.subarray(start, start + rows * this.#dim), this.#length)
+        this.#gpu.submit([this.#program(rows)])
+        this.#length += rows
+        await this.#gpu.finished()
+        throwIfAborted(signal)
+      }
+    } catch (error) {
+      this.#restore(before)
+      throw error
+    }
+    this.#remember(concepts, before)
+    this.#length = total
+    this.#queueLast()
+  }
+
+  /** The program that encodes the last concept, if that has not been done: to be submitted now. */
+  takePending(): Program[] {
+    if (!this.#pending) return []
+    this.#pending = false
+    return [this.#program(1)]
+  }
+
+  /** Encodes the last concept if that has not been done. */
+  flush(): void {
+    const pending = this.takePending()
+    if (pending.length > 0) this.#gpu.submit(pending)
+  }
+
+  /** Forgets all concepts but the first `length`. Throws `InvalidInput` when there are fewer. */
+  truncate(length: number): void {
+    if (!Number.isInteger(length) || length < 0 || length > this.#length) {
+      throw new InvalidInput(`The memory has ${this.#length} concepts and cannot be cut to ${length}.`)
+    }
+    if (length < this.#length) this.#restore(length)
+  }
+
+  #restore(length: number): void {
+    this.#length = length
+    this.#pending = false
+    if (length > 0) this.#queueLast()
+  }
+
+  /** Whatever reads the block's first row, like an output layer, finds the last concept there. */
+  #queueLast(): void {
+    const position = this.#length - 1
+    this.#write(this.#concepts.subarray(position * this.#dim, this.#length * this.#dim), position)
+    this.#pending = true
+  }
+
+  #write(concepts: Float32Array, position: number): void {
+    this.#gpu.write(this.#parts.input, concepts)
+    writeCursor(this.#gpu, this.#parts.cursor, { position, contextLength: 0, step: 0 })
+  }
+
+  #remember(concepts: Float32Array, before: number): void {
+    const start = before * this.#dim
+    if (this.#concepts.length < start + concepts.length) {
+      const larger = new Float32Array(this.room * this.#dim)
+      larger.set(this.#concepts.subarray(0, start))
+      this.#concepts = larger
+    }
+    this.#concepts.set(concepts, start)
+  }
+
+  #makeRoom(total: number): void {
+    if (total <= this.room) return
+    while (this.room < total) this.room = Math.min(2 * this.room, this.capacity)
+    this.#parts.grow(this.room)
+    this.#programs.clear()
+  }
+
+  #program(rows: number): Program {
+    let program = this.#programs.get(rows)
+    if (!program) {
+      program = this.#gpu.program(`encode ${rows} concepts`)
+      this.#parts.record(program, rows)
+      this.#programs.set(rows, program)
+    }
+    return program
+  }
+}

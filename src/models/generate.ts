@@ -1,0 +1,118 @@
+import { ContextFull, InvalidInput, throwIfAborted } from '../errors'
+import type { ConceptModel, NoiseSource, PredictOptions } from './concept-model'
+import { Random } from './random'
+
+export interface GenerateOptions extends Omit<PredictOptions, 'noise'> {
+  /** The noise of the concept at a position of the document; see `seededNoise`. */
+  noise: (position: number) => NoiseSource
+  /** Generates at most this many concepts, 1 or more. */
+  maxConcepts: number
+  /** Concepts generated before end of text and repetition are looked for. Default 1: never at the first. */
+  minConcepts?: number
+  /** Stop at a concept whose cosine with this raw one [dim] reaches `threshold`. Default: off. */
+  endOfText?: { concept: Float32Array; threshold: number }
+  /** Stop at a concept whose cosine with the one before it reaches this. Default: off. */
+  repetitionThreshold?: number
+}
+
+/** Why generation ended: likeness to the end-of-text concept, likeness to the concept before, `maxConcepts`, or a full memory. */
+export type StopReason = 'end-of-text' | 'repetition' | 'length' | 'context-full'
+
+export interface GeneratedConcept {
+  /** Index in the document, the prompt included. */
+  position: number
+  /** Raw, [dim]. */
+  concept: Float32Array
+  /** Set on the last concept only. */
+  stop: StopReason | null
+}
+
+/** Noise from one seed, a whole number 0 … 2^53 − 1: the same concept for the same seed, position and document. */
+export function seededNoise(seed: number): (position: number) => NoiseSource {
+  if (!Number.isSafeInteger(seed) || seed < 0) throw new InvalidInput(`A seed is a whole number from 0 to 2^53 − 1, not ${seed}.`)
+  return (position) => {
+    const random = new Random(seed, position)
+    return (count) => random.gaussians(count)
+  }
+}
+
+/**
+ * Continues a document, yielding each concept as soon as it is there (reference/lcm.md §5).
+ * What the model already has in memory must be the beginning of the prompt and is not computed again: truncate it to that first.
+ * The memory afterwards holds the prompt and every generated concept but the last.
+ *
+ * @param prompt raw concepts [n, dim], n ≥ 1
+ * Throws `InvalidInput` for an empty prompt or options out of range, `ContextFull` for a prompt that is too long, `Aborted`, `DeviceLost`.
+ */
+export async function* generate(
+  model: ConceptModel,
+  prompt: Float32Array,
+  options: GenerateOptions,
+): AsyncGenerator<GeneratedConcept, void> {
+  check(model, prompt, options)
+  const { noise, sampling, signal, onStep } = options
+  const promptLength = prompt.length / model.dim
+  let previous = prompt.subarray(prompt.length - model.dim)
+  await model.append(prompt.subarray(model.length * model.dim), { signal })
+  for (let position = promptLength; ; position++) {
+    throwIfAborted(signal)
+    const concept = await model.predict({ noise: noise(position), sampling, signal, onStep })
+    const stop = stopReason(model, concept, previous, position - promptLength, options)
+    yield { position, concept, stop }
+    if (stop) return
+    previous = concept
+    await model.append(concept, { signal })
+  }
+}
+
+/** The reference's tests in the reference's order; `generated` counts the concepts generated before this one. */
+function stopReason(
+  model: ConceptModel,
+  concept: Float32Array,
+  previous: Float32Array,
+  generated: number,
+  { maxConcepts, minConcepts = 1, endOfText, repetitionThreshold }: GenerateOptions,
+): StopReason | null {
+  if (generated >= minConcepts) {
+    if (endOfText && cosine(concept, endOfText.concept) >= endOfText.threshold) return 'end-of-text'
+    if (repetitionThreshold !== undefined && cosine(concept, previous) >= repetitionThreshold) return 'repetition'
+  }
+  if (generated + 1 >= maxConcepts) return 'length'
+  return model.length === model.capacity ? 'context-full' : null
+}
+
+function check(model: ConceptModel, prompt: Float32Array, { maxConcepts, minConcepts = 1, endOfText }: GenerateOptions): void {
+  const concepts = prompt.length / model.dim
+  if (concepts === 0) throw new InvalidInput('There is nothing to continue: the prompt needs at least one concept.')
+  if (!Number.isInteger(concepts)) throw new InvalidInput(`Concepts have ${model.dim} numbers each; the prompt has ${prompt.length}.`)
+  if (!prompt.every(Number.isFinite)) throw new InvalidInput('The prompt has a number that is not finite.')
+  if (concepts > model.capacity) {
+    throw new ContextFull(`The document has ${concepts} concepts; this model holds ${model.capacity}.`, {
+      concepts,
+      capacity: model.capacity,
+    })
+  }
+  if (model.length > concepts) {
+    throw new InvalidInput(`The model remembers ${model.length} concepts, the prompt has only ${concepts}: truncate the model first.`)
+  }
+  if (!Number.isInteger(maxConcepts) || maxConcepts < 1)
+    throw new InvalidInput(`maxConcepts must be a whole number from 1, not ${maxConcepts}.`)
+  if (!Number.isInteger(minConcepts) || minConcepts < 0)
+    throw new InvalidInput(`minConcepts must be a whole number from 0, not ${minConcepts}.`)
+  if (endOfText && endOfText.concept.length !== model.dim) {
+    throw new InvalidInput(`The end-of-text concept has ${endOfText.concept.length} numbers; this model's concepts have ${model.dim}.`)
+  }
+}
+
+/** 0 when either vector is zero. */
+function cosine(a: Float32Array, b: Float32Array): number {
+  let product = 0
+  let squareA = 0
+  let squareB = 0
+  for (let i = 0; i < a.length; i++) {
+    product += a[i]! * b[i]!
+    squareA += a[i]! ** 2
+    squareB += b[i]! ** 2
+  }
+  return squareA > 0 && squareB > 0 ? product / Math.sqrt(squareA * squareB) : 0
+}

@@ -1,0 +1,46 @@
+import type { Gpu, Program } from '../gpu'
+import {
+  type Attention,
+  type LinearArguments,
+  loadAttention,
+  loadLinear,
+  loadRmsNorm,
+  loadRope,
+  loadSwiGlu,
+  type RmsNorm,
+  type Rope,
+  type SwiGluArguments,
+} from '../ops'
+
+/** The operations a transformer is made of; `linear` and `swiGlu` take weights of any type the model has. */
+export interface Kernels {
+  linear: { record(program: Program, call: LinearArguments): void }
+  swiGlu: { record(program: Program, call: SwiGluArguments): void }
+  rmsNorm: RmsNorm
+  rope: Rope
+  attention: Attention
+}
+
+/** @param positions how many absolute positions there may be */
+export async function loadKernels(
+  gpu: Gpu,
+  weightTypes: ReadonlySet<'f32' | 'f16'>,
+  { headDim, positions }: { headDim: number; positions: number },
+): Promise<Kernels> {
+  const byType = <Op>(load: (gpu: Gpu, type: 'f32' | 'f16') => Promise<Op>) =>
+    Promise.all([...weightTypes].map(async (type) => [type, await load(gpu, type)] as const)).then((loaded) => new Map<string, Op>(loaded))
+  const [linears, swiGlus, rmsNorm, rope, attention] = await Promise.all([
+    byType((gpu, type) => loadLinear(gpu, type)),
+    byType((gpu, type) => loadSwiGlu(gpu, type)),
+    loadRmsNorm(gpu),
+    loadRope(gpu, { headDim, positions }),
+    loadAttention(gpu),
+  ])
+  return {
+    linear: { record: (program, call) => linears.get(call.weight.type)!.record(program, call) },
+    swiGlu: { record: (program, call) => swiGlus.get(call.gateWeight.type)!.record(program, call) },
+    rmsNorm,
+    rope,
+    attention,
+  }
+}

@@ -1,0 +1,208 @@
+import { InvalidInput, throwIfAborted } from '../errors'
+import type { Gpu, Program, Tensor } from '../gpu'
+import { type DdimCoefficients, type DdimStep, packDdimCoefficients, writeCursor } from '../ops'
+import type { PredictOptions, SamplingOptions } from './concept-model'
+import type { ContextMemory } from './context-memory'
+import type { Denoiser } from './denoiser'
+import { Pacer } from './pacer'
+import { inferenceTimesteps, type NoiseSchedule, noiseSchedule, type SchedulerConfig, type TimestepVisit } from './schedule'
+
+/** A recorded way from noise to a concept: one program per step, mostly the same one. */
+interface Plan {
+  /** Says for what options, and for which size of the caches, the programs were recorded. */
+  key: string
+  visits: TimestepVisit[]
+  programs: Program[]
+  coefficients: Tensor
+  /** [steps, dim], where η > 0. */
+  noise: Tensor | undefined
+}
+
+export interface SamplerParts {
+  denoiser: Denoiser
+  ddimStep: DdimStep
+  cursor: Tensor
+  memory: ContextMemory
+  /** New modulation tables for these timesteps. */
+  modulation: (timesteps: readonly number[]) => Tensor[]
+}
+
+/** The denoising loop of a diffusion model: recorded once for given options, then replayed for every concept (reference/lcm.md §4). */
+export class Sampler {
+  readonly #gpu: Gpu
+  readonly #parts: SamplerParts
+  readonly #config: SchedulerConfig
+  readonly #schedule: NoiseSchedule
+  readonly #estimate: Tensor
+  readonly #pacer = new Pacer()
+  #plan: Plan | undefined
+  /** Kept beside the plan: they depend on the timesteps alone. */
+  #modulation: { timesteps: string; tables: Tensor[] } = { timesteps: '', tables: [] }
+
+  /** Throws `InvalidInput` for a schedule that does not exist. */
+  constructor(gpu: Gpu, parts: SamplerParts, config: SchedulerConfig) {
+    this.#gpu = gpu
+    this.#parts = parts
+    this.#config = config
+    this.#schedule = noiseSchedule(config)
+    this.#estimate = gpu.tensor('estimate', parts.denoiser.latent.shape)
+  }
+
+  /**
+   * The normalised concept [dim] that follows those in memory. One submission and one read-back, unless the GPU is so slow that the steps are
+   * spread over several submissions. Throws `InvalidInput`, `Aborted`, `DeviceLost`.
+   */
+  async sample({ noise, sampling = {}, signal, onStep }: PredictOptions): Promise<Float32Array> {
+    const { denoiser, memory, cursor } = this.#parts
+    const options = resolve(sampling, this.#config)
+    const plan = this.#planFor(options)
+    const dim = this.#estimate.size
+    this.#gpu.write(denoiser.latent, initialLatent(noise(dim), options))
+    for (const step of plan.noise ? plan.visits.keys() : []) this.#gpu.write(plan.noise!, noise(dim), step * dim)
+    writeCursor(this.#gpu, cursor, { position: memory.length - 1, contextLength: memory.length + 1, step: 0 })
+    throwIfAborted(signal)
+
+    let pending = memory.takePending()
+    for (let step = 0; ; ) {
+      const started = performance.now()
+      const count = onStep ? 1 : this.#pacer.steps(plan.programs.length - step)
+      this.#gpu.submit([...pending, ...plan.programs.slice(step, step + count)])
+      pending = []
+      step += count
+      const finished = step === plan.programs.length
+      const estimate = finished || onStep ? await this.#gpu.read(this.#estimate) : await this.#gpu.finished()
+      this.#pacer.measured(count, performance.now() - started)
+      throwIfAborted(signal)
+      if (estimate && onStep) {
+        onStep({ timestep: plan.visits[step - 1]!.timestep, estimate, latent: await this.#gpu.read(denoiser.latent) })
+      }
+      if (estimate && finished) return estimate
+    }
+  }
+
+  destroy(): void {
+    this.#estimate.destroy()
+    destroyPlan(this.#plan)
+    for (const table of this.#modulation.tables) table.destroy()
+  }
+
+  #planFor(options: ResolvedOptions): Plan {
+    const key = JSON.stringify([options, this.#parts.memory.room])
+    if (this.#plan?.key !== key) {
+      destroyPlan(this.#plan)
+      this.#plan = undefined
+      this.#plan = this.#record(options, key)
+    }
+    return this.#plan
+  }
+
+  /** Throws `InvalidInput` for options out of range, before anything is made. */
+  #record(options: ResolvedOptions, key: string): Plan {
+    check(options)
+    const { denoiser, ddimStep, cursor } = this.#parts
+    const visits = inferenceTimesteps(this.#config, options.steps, options.timesteps)
+    const steps = visits.map((visit) => this.#coefficients(visit, options))
+    const gpu = this.#gpu
+    const coefficients = gpu.tensor('coefficients', [steps.length, 8], { data: packDdimCoefficients(steps) })
+    const noise = options.eta > 0 ? gpu.tensor('noise', [steps.length, this.#estimate.size]) : undefined
+    const tables = this.#tables(visits.map(({ timestep }) => timestep))
+    const record = (guided: boolean) => {
+      const program = gpu.program(guided ? 'guided denoising step' : 'denoising step')
+      denoiser.record(program, guided ? 2 : 1, tables)
+      const { prediction, latent } = denoiser
+      const { guidanceScale, guidanceRescale, epsilonScaling, clipNoise, clipEstimate, dynamicThreshold } = options
+      ddimStep.record(program, {
+        prediction,
+        latent,
+        estimate: this.#estimate,
+        coefficients,
+        noise,
+        cursor,
+        predictionType: this.#config.prediction_type,
+        guided,
+        guidanceScale,
+        guidanceRescale,
+        epsilonScaling,
+        clipNoise,
+        clipSampleRange: clipEstimate,
+        dynamicThreshold,
+      })
+      return program
+    }
+    const programs = new Map([...new Set(steps.map(({ guided }) => guided))].map((guided) => [guided, record(guided)]))
+    return { key, visits, coefficients, noise, programs: steps.map(({ guided }) => programs.get(guided)!) }
+  }
+
+  #tables(timesteps: number[]): Tensor[] {
+    const key = timesteps.join()
+    if (this.#modulation.timesteps !== key) {
+      for (const table of this.#modulation.tables) table.destroy()
+      this.#modulation = { timesteps: key, tables: this.#parts.modulation(timesteps) }
+    }
+    return this.#modulation.tables
+  }
+
+  /** Of one step. At pure noise the reference does not guide, so that step needs no unconditional half. */
+  #coefficients({ timestep, previous }: TimestepVisit, { guidanceScale, eta }: ResolvedOptions): DdimCoefficients {
+    const { num_diffusion_train_steps: trainSteps, prediction_type: predictionType } = this.#config
+    const alpha = this.#schedule.alphasCumprod[timestep]!
+    const alphaPrevious = previous < 0 ? 1 : this.#schedule.alphasCumprod[previous]!
+    const guided = guidanceScale !== 1 && timestep !== trainSteps - 1
+    if (alpha === 0 && predictionType === 'epsilon') {
+      throw new InvalidInput(
+        `A model that predicts noise cannot start from timestep ${timestep}, where nothing but noise is left: use another timestep_spacing or switch rescale_betas_zero_snr off.`,
+      )
+    }
+    if (alpha === 1 && guided) {
+      throw new InvalidInput(
+        `There is no noise to guide at timestep ${timestep} of this schedule: use another number of steps or no guidance.`,
+      )
+    }
+    const variance = eta === 0 ? 0 : ((1 - alphaPrevious) / (1 - alpha)) * (1 - alpha / alphaPrevious)
+    return { alpha, alphaPrevious, sigma: eta * Math.sqrt(variance), guided }
+  }
+}
+
+type ResolvedOptions = SamplingOptions & Required<Omit<SamplingOptions, 'clipEstimate' | 'dynamicThreshold'>>
+
+function resolve(options: SamplingOptions, config: SchedulerConfig): ResolvedOptions {
+  return {
+    ...options,
+    steps: options.steps ?? config.num_diffusion_train_steps,
+    timesteps: options.timesteps ?? 'reference',
+    guidanceScale: options.guidanceScale ?? 1,
+    guidanceRescale: options.guidanceRescale ?? 0,
+    initialNoiseScale: options.initialNoiseScale ?? 1,
+    epsilonScaling: options.epsilonScaling ?? 1,
+    eta: options.eta ?? 0,
+    clipNoise: options.clipNoise ?? 100,
+  }
+}
+
+function initialLatent(noise: Float32Array, { initialNoiseScale, clipNoise }: ResolvedOptions): Float32Array {
+  return noise.map((value) => Math.min(Math.max(Math.fround(value * Math.fround(initialNoiseScale)), -clipNoise), clipNoise))
+}
+
+function check(options: ResolvedOptions): void {
+  const ranges: Record<string, [value: number | undefined, minimum: number, maximum: number]> = {
+    guidanceScale: [options.guidanceScale, 0, 1000],
+    guidanceRescale: [options.guidanceRescale, 0, 1],
+    initialNoiseScale: [options.initialNoiseScale, 0, 1000],
+    epsilonScaling: [options.epsilonScaling, 0.01, 100],
+    eta: [options.eta, 0, 1],
+    clipNoise: [options.clipNoise, 0, 1e9],
+    clipEstimate: [options.clipEstimate, 0, 1e9],
+    'dynamicThreshold.ratio': [options.dynamicThreshold?.ratio, 0, 1],
+    'dynamicThreshold.maximum': [options.dynamicThreshold?.maximum, 1, 1e9],
+  }
+  for (const [name, [value, minimum, maximum]] of Object.entries(ranges)) {
+    if (value !== undefined && !(value >= minimum && value <= maximum)) {
+      throw new InvalidInput(`${name} must be from ${minimum} to ${maximum}, not ${value}.`, { name, value })
+    }
+  }
+}
+
+function destroyPlan(plan: Plan | undefined): void {
+  plan?.coefficients.destroy()
+  plan?.noise?.destroy()
+}

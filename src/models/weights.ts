@@ -1,0 +1,94 @@
+import { ModelFormatError } from '../errors'
+import { toFloat32 } from '../formats/float16'
+import type { StoredTensor, TensorSource } from '../formats/safetensors'
+import type { Gpu, Tensor } from '../gpu'
+
+/** y = W x + b: weight [out, in], bias [out]. */
+export interface Projection {
+  weight: Tensor
+  bias: Tensor
+}
+
+/** A SwiGLU feed-forward layer, d → f → d. */
+export interface FeedForward {
+  gateWeight: Tensor
+  gateBias: Tensor
+  innerWeight: Tensor
+  innerBias: Tensor
+  projection: Projection
+}
+
+/**
+ * Uploads the tensors of one model, checking each against the shape the architecture asks for.
+ * Matrices stored in f16 stay f16 on a GPU; software adapters, which expand halves slowly, get f32. All else is f32.
+ * Every method throws `ModelFormatError` naming the tensor when it is missing or has another shape.
+ */
+export class ModelWeights {
+  /** Types of the matrices uploaded so far. */
+  readonly matrixTypes = new Set<'f32' | 'f16'>()
+  readonly #gpu: Gpu
+  readonly #source: TensorSource
+  readonly #tensors: Tensor[] = []
+
+  constructor(gpu: Gpu, source: TensorSource) {
+    this.#gpu = gpu
+    this.#source = source
+  }
+
+  /** `name`.weight [rows, columns] and `name`.bias [rows] */
+  projection(name: string, rows: number, columns: number): Projection {
+    return { weight: this.#matrix(`${name}.weight`, rows, columns), bias: this.vector(`${name}.bias`, rows) }
+  }
+
+  /** gate_proj, inner_proj [inner, dim] and output_proj [dim, inner] under `name` */
+  feedForward(name: string, dim: number, inner: number): FeedForward {
+    const gate = this.projection(`${name}.gate_proj`, inner, dim)
+    const values = this.projection(`${name}.inner_proj`, inner, dim)
+    return {
+      gateWeight: gate.weight,
+      gateBias: gate.bias,
+      innerWeight: values.weight,
+      innerBias: values.bias,
+      projection: this.projection(`${name}.output_proj`, dim, inner),
+    }
+  }
+
+  vector(name: string, length: number): Tensor {
+    return this.#keep(this.#gpu.tensor(name, [length], { data: this.values(name, length) }))
+  }
+
+  /** A vector that is needed on the CPU. */
+  values(name: string, length: number): Float32Array {
+    return toFloat32(this.#stored(name, [length]))
+  }
+
+  /** Frees all of them. */
+  destroy(): void {
+    for (const tensor of this.#tensors.splice(0)) tensor.destroy()
+  }
+
+  #matrix(name: string, rows: number, columns: number): Tensor {
+    const stored = this.#stored(name, [rows, columns])
+    const type = stored.dtype === 'F16' && !this.#gpu.info.software ? 'f16' : 'f32'
+    this.matrixTypes.add(type)
+    return this.#keep(this.#gpu.tensor(name, [rows, columns], { type, data: type === 'f16' ? stored.bytes : toFloat32(stored) }))
+  }
+
+  #stored(name: string, shape: number[]): StoredTensor {
+    if (!this.#source.has(name)) throw new ModelFormatError(`The weights have no tensor "${name}" of shape [${shape}].`, { tensor: name })
+    const stored = this.#source.get(name)
+    if (stored.shape.length !== shape.length || stored.shape.some((length, axis) => length !== shape[axis])) {
+      throw new ModelFormatError(`Tensor "${name}" must have shape [${shape}] for this architecture, not [${stored.shape}].`, {
+        tensor: name,
+        expected: String(shape),
+        found: String(stored.shape),
+      })
+    }
+    return stored
+  }
+
+  #keep(tensor: Tensor): Tensor {
+    this.#tensors.push(tensor)
+    return tensor
+  }
+}
