@@ -1,0 +1,100 @@
+// Attention of one head of one row over the rows it may see:
+//   s[j] = q . k[j] / sqrt(headDim)        y = sum_j exp(s[j] - m) v[j] / sum_j exp(s[j] - m),   m = max_j s[j]
+// causal: row r sees cache rows 0 to cursor.position + r;   cross: every row sees cache rows 0 to cursor.contextLength - 1.
+//
+// Dispatch (heads, rows). Keys are taken in chunks of LANES. First every lane scores one key. Then the lanes regroup: with Q = headDim / 4,
+// lane l owns quad l % Q of the output and adds up every (LANES / Q)-th value of the chunk, so that Q neighbouring lanes read one value row as
+// one coalesced run. The maximum is the running one of Milakov and Gimelshein 2018 ("Online normalizer calculation for softmax"): when a
+// chunk raises it, the sums so far shrink by exp(old - new). The order depends on the number of visible rows alone, so a row has the same
+// bits in a prefill and as a single new row.
+//
+// binding 1  query   [rows, d] f32        4  output  [rows, d] f32
+//         2  keys    [capacity, d] f32    5  cursor  u32 [position, contextLength, step, -]
+//         3  values  [capacity, d] f32
+// A row holds its heads side by side: d = heads * headDim, headDim a multiple of 4 up to 4 LANES. All are read as vec4.
+
+struct Params {
+  row_quads: u32,   // d / 4
+  head_quads: u32,  // Q = headDim / 4
+  capacity: u32,
+  causal: u32,
+  scale: f32,       // 1 / sqrt(headDim)
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> query: array<vec4f>;
+@group(0) @binding(2) var<storage, read> keys: array<vec4f>;
+@group(0) @binding(3) var<storage, read> values: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> output: array<vec4f>;
+@group(0) @binding(5) var<storage, read> cursor: vec4u;
+
+override LANES: u32;
+
+const LOWEST = -1e30;
+
+var<workgroup> scores: array<f32, LANES>;
+var<workgroup> partial: array<vec4f, LANES>;
+var<workgroup> totals: array<f32, LANES>;
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let head = group.x * params.head_quads;
+  let row = group.y;
+  let visible = min(select(cursor.y, cursor.x + row + 1u, params.causal == 1u), params.capacity);
+  let teams = LANES / params.head_quads;
+  let team = lane / params.head_quads;
+  let quad = lane % params.head_quads;
+
+  var maximum = LOWEST;
+  var total = 0.0;
+  var sum = vec4f();
+  for (var first = 0u; first < visible; first += LANES) {
+    let count = min(LANES, visible - first);
+    var score = LOWEST;
+    if (lane < count) {
+      score = params.scale * dot_with_query(row * params.row_quads + head, (first + lane) * params.row_quads + head);
+    }
+    scores[lane] = score;
+    workgroupBarrier();
+
+    var raised = maximum;
+    for (var j = 0u; j < count; j++) {
+      raised = max(raised, scores[j]);
+    }
+    workgroupBarrier();
+    scores[lane] = exp(score - raised);
+    workgroupBarrier();
+
+    let shrink = exp(maximum - raised);
+    total *= shrink;
+    sum *= shrink;
+    maximum = raised;
+    if (team < teams) {
+      for (var j = team; j < count; j += teams) {
+        total += scores[j];
+        sum += scores[j] * values[(first + j) * params.row_quads + head + quad];
+      }
+    }
+    workgroupBarrier();
+  }
+
+  partial[lane] = sum;
+  totals[lane] = total;
+  workgroupBarrier();
+  if (team == 0u) {
+    for (var other = 1u; other < teams; other++) {
+      sum += partial[other * params.head_quads + quad];
+      total += totals[other * params.head_quads + quad];
+    }
+    // With nothing to see the answer is zero, not 0 / 0.
+    output[row * params.row_quads + head + quad] = sum / max(total, 1e-30);
+  }
+}
+
+fn dot_with_query(query_start: u32, key_start: u32) -> f32 {
+  var sum = vec4f();
+  for (var i = 0u; i < params.head_quads; i++) {
+    sum += query[query_start + i] * keys[key_start + i];
+  }
+  return (sum.x + sum.y) + (sum.z + sum.w);
+}

@@ -3,8 +3,8 @@ import { InvalidInput } from '../../errors'
 import type { Gpu, Kernel, Program, Tensor } from '../../gpu'
 import { requireInteger, requireLength, requireMatrix, width } from '../check'
 
-/** Largest head dimension: what the kernel's lanes hold of one output in registers. */
-const maximumHeadDim = 256
+/** Threads that share one head of one row; a head may have four features for each. */
+const lanes = 64
 
 export interface CrossAttentionArguments {
   /** [1 or more, d]; row 0 is used. */
@@ -26,12 +26,10 @@ export interface AttentionArguments extends CrossAttentionArguments {
 
 /** softmax(q k / sqrt(headDim)) v for every head, over rows of a cache that the cursor bounds. */
 export class Attention {
-  readonly #causal: Kernel
-  readonly #cross: Kernel
+  readonly #kernel: Kernel
 
-  constructor(causal: Kernel, cross: Kernel) {
-    this.#causal = causal
-    this.#cross = cross
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel
   }
 
   /**
@@ -40,7 +38,7 @@ export class Attention {
    * @throws InvalidInput when shapes do not fit.
    */
   recordCausal(program: Program, call: AttentionArguments): void {
-    dispatch(program, this.#causal, 'causalAttention', call)
+    dispatch(program, this.#kernel, 'causalAttention', true, call)
   }
 
   /**
@@ -49,29 +47,24 @@ export class Attention {
    * @throws InvalidInput when shapes do not fit.
    */
   recordCross(program: Program, call: CrossAttentionArguments): void {
-    dispatch(program, this.#cross, 'crossAttention', { ...call, rows: 1 })
+    dispatch(program, this.#kernel, 'crossAttention', false, { ...call, rows: 1 })
   }
 }
 
-/** @param lanes threads that share one head of one row, a power of two from 4; by default what suits the adapter. */
-export async function loadAttention(gpu: Gpu, lanes: number = gpu.info.software ? 16 : 64): Promise<Attention> {
-  const load = (name: string, CAUSAL: number) => gpu.kernel(name, shader, { CAUSAL, LANES: lanes })
-  return new Attention(await load('causalAttention', 1), await load('crossAttention', 0))
+export async function loadAttention(gpu: Gpu): Promise<Attention> {
+  return new Attention(await gpu.kernel('attention', shader, { LANES: lanes }))
 }
 
-function dispatch(
-  program: Program,
-  kernel: Kernel,
-  op: string,
-  { query, keys, values, output, rows, heads, cursor }: AttentionArguments,
-): void {
+function dispatch(program: Program, kernel: Kernel, op: string, causal: boolean, call: AttentionArguments): void {
+  const { query, keys, values, output, rows, heads, cursor } = call
   const features = width(query)
   const headDim = features / heads
   requireInteger(op, 'rows', rows, 1)
   requireInteger(op, 'heads', heads, 1, features)
-  if (!Number.isInteger(headDim) || headDim > maximumHeadDim) {
+  if (headDim % 4 !== 0 || headDim > 4 * lanes) {
     throw new InvalidInput(
-      `${op}: ${features} features in ${heads} heads make heads of ${headDim}; it must be an integer up to ${maximumHeadDim}.`,
+      `${op}: ${features} features in ${heads} heads make heads of ${headDim}; it must be a multiple of 4 up to ${4 * lanes}.`,
+      { op, features, heads },
     )
   }
   const capacity = keys.shape[0] ?? 0
@@ -80,8 +73,8 @@ function dispatch(
   requireMatrix(op, 'values', values, capacity, features)
   requireMatrix(op, 'output', output, rows, features)
   requireLength(op, 'cursor', cursor, 4, 'u32')
-  const params = new ArrayBuffer(16)
-  new Uint32Array(params).set([features, headDim, capacity])
-  new Float32Array(params, 12).set([1 / Math.sqrt(headDim)])
+  const params = new ArrayBuffer(20)
+  new Uint32Array(params).set([features / 4, headDim / 4, capacity, Number(causal)])
+  new Float32Array(params, 16).set([1 / Math.sqrt(headDim)])
   program.dispatch(kernel, { params: new Uint8Array(params), tensors: [query, keys, values, output, cursor] }, [heads, rows])
 }

@@ -102,18 +102,17 @@ export async function loadDdimStep(gpu: Gpu, lanes: number = gpu.info.software ?
 
 const predictionTypes: Record<PredictionType, number> = { sample: 0, epsilon: 1, v_prediction: 2 }
 
-/** The `Params` struct of the shader: eight u32, then eight f32. */
+/** The `Params` struct of the shader: six u32, then six f32. */
 function packParams(call: DdimStepArguments, dim: number): Uint8Array {
   const { noise, predictionType, guided, guidanceScale, guidanceRescale, epsilonScaling = 1, clipNoise } = call
   const { clipSampleRange, dynamicThreshold } = call
-  const params = new ArrayBuffer(64)
   // torch.quantile: the quantile lies between two ranks, `fraction` of the way from the lower to the upper.
   const rank = (dynamicThreshold?.ratio ?? 0) * (dim - 1)
   const lowerRank = Math.floor(rank)
-  const limiting = dynamicThreshold ? 2 : clipSampleRange === undefined ? 0 : 1
-  const integers = [dim, predictionTypes[predictionType], Number(guided), Number(noise !== undefined), limiting, lowerRank, 0, 0]
-  new Uint32Array(params).set(integers)
   const maximum = dynamicThreshold?.maximum ?? clipSampleRange ?? 0
-  new Float32Array(params, 32).set([guidanceScale, guidanceRescale, epsilonScaling, clipNoise, maximum, rank - lowerRank, 0, 0])
+  const limiting = dynamicThreshold ? 2 : clipSampleRange === undefined ? 0 : 1
+  const params = new ArrayBuffer(48)
+  new Uint32Array(params).set([dim, predictionTypes[predictionType], Number(guided), Number(noise !== undefined), limiting, lowerRank])
+  new Float32Array(params, 24).set([rank - lowerRank, maximum, guidanceScale, guidanceRescale, epsilonScaling, clipNoise])
   return new Uint8Array(params)
 }

@@ -1,8 +1,8 @@
 import shader from '../../../shaders/linear.wgsl?raw'
 import { InvalidInput } from '../../errors'
-import type { Gpu, Kernel, Program, Tensor, TensorType } from '../../gpu'
+import type { Gpu, Program, Tensor } from '../../gpu'
 import { requireInteger, requireLength, requireMatrix, width } from '../check'
-import { type Form, preferredForm } from '../form'
+import { type Form, loadMatrixKernel, type MatrixKernel, type WeightType } from '../matrix-kernel'
 
 export interface LinearArguments {
   /** [rows or more, K]; [1 or more, K] with `sharedInput`. */
@@ -25,19 +25,15 @@ export interface LinearArguments {
   residual?: Tensor
 }
 
-/** Output channels of one workgroup (or one thread), and the rows it computes together. */
-const tile = { channels: 4, rows: 4 }
+/** Output channels of one workgroup (or one thread). */
+const channelsPerBlock = 4
 
 /** y = activation(W x + b), optionally gated, added to a residual, or written into a cache. Any K and N from 1. */
 export class Linear {
-  readonly #kernel: Kernel
-  readonly #form: Form
-  readonly #weightType: TensorType
+  readonly #kernel: MatrixKernel
 
-  constructor(kernel: Kernel, form: Form, weightType: TensorType) {
+  constructor(kernel: MatrixKernel) {
     this.#kernel = kernel
-    this.#form = form
-    this.#weightType = weightType
   }
 
   /** @throws InvalidInput when shapes do not fit. */
@@ -47,7 +43,7 @@ export class Linear {
   ): void {
     const [channels = 0, inputs = 0] = weight.shape
     requireInteger('linear', 'rows', rows, 1)
-    requireMatrix('linear', 'weight', weight, 1, inputs, [this.#weightType])
+    requireMatrix('linear', 'weight', weight, 1, inputs, [this.#kernel.weightType])
     requireMatrix('linear', 'input', input, sharedInput ? 1 : rows, inputs)
     requireLength('linear', 'bias', bias, channels)
     requireMatrix('linear', 'output', output, rows, channels)
@@ -75,18 +71,13 @@ export class Linear {
     )
     // Bindings that this call does not use still need a buffer: any read-only one will do.
     const tensors = [input, weight, bias, output, gate?.table ?? bias, cursor ?? bias, residual && !inPlace ? residual : bias]
-    const columns = Math.ceil(channels / tile.channels)
-    const across = this.#form === 'thread' ? Math.ceil(columns / threadsPerWorkgroup) : columns
-    program.dispatch(this.#kernel, { params, tensors }, [across, Math.ceil(rows / tile.rows)])
+    this.#kernel.dispatch(program, { params, tensors }, Math.ceil(channels / channelsPerBlock), rows)
   }
 }
 
-const threadsPerWorkgroup = 8
-
 /** @param form which of the two kernels; by default the one that suits the adapter. */
-export async function loadLinear(gpu: Gpu, weightType: 'f32' | 'f16', form: Form = preferredForm(gpu)): Promise<Linear> {
-  const constants = { HALF_WEIGHTS: Number(weightType === 'f16') }
-  return new Linear(await gpu.kernel(`linear ${weightType} by ${form}`, shader, constants, `by_${form}`), form, weightType)
+export async function loadLinear(gpu: Gpu, weightType: WeightType, form?: Form): Promise<Linear> {
+  return new Linear(await loadMatrixKernel(gpu, 'linear', shader, weightType, form))
 }
 
 function requireGate({ table, offset }: { table: Tensor; offset: number }, channels: number): void {

@@ -32,7 +32,7 @@ export class Rope {
     if (width(tensor) % (2 * pairs) !== 0) {
       throw new InvalidInput(`rope: ${tensor.label} has rows of ${width(tensor)}, which is no whole number of heads of ${2 * pairs}.`)
     }
-    const params = Uint32Array.of(width(tensor) / 2, pairs, rows, tensor.shape[0]!, Number(atCursor), 0, 0, 0)
+    const params = Uint32Array.of(width(tensor) / 2, pairs, tensor.shape[0]!, Number(atCursor))
     program.dispatch(this.#kernel, { params, tensors: [tensor, this.#table, cursor] }, [Math.ceil(width(tensor) / 2 / 64), rows])
   }
 }

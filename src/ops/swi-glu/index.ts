@@ -1,7 +1,7 @@
 import shader from '../../../shaders/swi-glu.wgsl?raw'
-import type { Gpu, Kernel, Program, Tensor, TensorType } from '../../gpu'
+import type { Gpu, Program, Tensor } from '../../gpu'
 import { requireInteger, requireLength, requireMatrix } from '../check'
-import { type Form, preferredForm } from '../form'
+import { type Form, loadMatrixKernel, type MatrixKernel, type WeightType } from '../matrix-kernel'
 
 export interface SwiGluArguments {
   /** [rows or more, d] */
@@ -19,44 +19,35 @@ export interface SwiGluArguments {
   rows: number
 }
 
-/** Channels of one workgroup (or one thread), and the rows it computes together. */
-const tile = { channels: 2, rows: 4 }
-const threadsPerWorkgroup = 8
+/** Channels of one workgroup (or one thread). */
+const channelsPerBlock = 2
 
 /** y = (W_i x + b_i) * silu(W_g x + b_g): the first half of the feed-forward layer (Shazeer 2020, "GLU Variants Improve Transformer"). */
 export class SwiGlu {
-  readonly #kernel: Kernel
-  readonly #form: Form
-  readonly #weightType: TensorType
+  readonly #kernel: MatrixKernel
 
-  constructor(kernel: Kernel, form: Form, weightType: TensorType) {
+  constructor(kernel: MatrixKernel) {
     this.#kernel = kernel
-    this.#form = form
-    this.#weightType = weightType
   }
 
   /** @throws InvalidInput when shapes do not fit. */
   record(program: Program, { input, gateWeight, gateBias, innerWeight, innerBias, output, rows }: SwiGluArguments): void {
     const [channels = 0, inputs = 0] = gateWeight.shape
     requireInteger('swiGlu', 'rows', rows, 1)
-    requireMatrix('swiGlu', 'gateWeight', gateWeight, channels, inputs, [this.#weightType])
-    requireMatrix('swiGlu', 'innerWeight', innerWeight, channels, inputs, [this.#weightType])
+    requireMatrix('swiGlu', 'gateWeight', gateWeight, channels, inputs, [this.#kernel.weightType])
+    requireMatrix('swiGlu', 'innerWeight', innerWeight, channels, inputs, [this.#kernel.weightType])
     requireLength('swiGlu', 'gateBias', gateBias, channels)
     requireLength('swiGlu', 'innerBias', innerBias, channels)
-    requireLength('swiGlu', 'innerWeight', innerWeight, channels * inputs, this.#weightType)
     requireMatrix('swiGlu', 'input', input, rows, inputs)
     requireMatrix('swiGlu', 'output', output, rows, channels)
 
     const params = Uint32Array.of(inputs, channels, rows, 0)
-    const columns = Math.ceil(channels / tile.channels)
-    const across = this.#form === 'thread' ? Math.ceil(columns / threadsPerWorkgroup) : columns
     const tensors = [input, gateWeight, gateBias, innerWeight, innerBias, output]
-    program.dispatch(this.#kernel, { params, tensors }, [across, Math.ceil(rows / tile.rows)])
+    this.#kernel.dispatch(program, { params, tensors }, Math.ceil(channels / channelsPerBlock), rows)
   }
 }
 
 /** @param form which of the two kernels; by default the one that suits the adapter. */
-export async function loadSwiGlu(gpu: Gpu, weightType: 'f32' | 'f16', form: Form = preferredForm(gpu)): Promise<SwiGlu> {
-  const constants = { HALF_WEIGHTS: Number(weightType === 'f16') }
-  return new SwiGlu(await gpu.kernel(`swiGlu ${weightType} by ${form}`, shader, constants, `by_${form}`), form, weightType)
+export async function loadSwiGlu(gpu: Gpu, weightType: WeightType, form?: Form): Promise<SwiGlu> {
+  return new SwiGlu(await loadMatrixKernel(gpu, 'swiGlu', shader, weightType, form))
 }
