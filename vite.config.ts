@@ -30,15 +30,25 @@ export default defineConfig(({ mode }) => ({
           name: 'kernels',
           include: ['src/**/*.gpu.test.ts'],
           testTimeout: 120_000,
-          browser: {
-            enabled: true,
-            headless: true,
-            screenshotFailures: false,
-            provider: playwright(mode === 'test' ? { launchOptions: { executablePath: findChromium(), args: chromiumArguments() } } : {}),
-            instances: [{ browser: 'chromium' }],
-          },
+          browser: chromiumBrowser(mode),
         },
+      },
+      {
+        extends: true,
+        test: { name: 'bench', include: [], benchmark: { include: ['bench/*.bench.ts'] }, browser: chromiumBrowser(mode) },
       },
     ],
   },
 }))
+
+/** A real Chromium with real WebGPU; it is looked for only where tests or measurements are about to run. */
+function chromiumBrowser(mode: string) {
+  const running = mode === 'test' || mode === 'benchmark'
+  return {
+    enabled: true,
+    headless: true,
+    screenshotFailures: false,
+    provider: playwright(running ? { launchOptions: { executablePath: findChromium(), args: chromiumArguments() } } : {}),
+    instances: [{ browser: 'chromium' as const }],
+  }
+}
