@@ -9,7 +9,7 @@ export default defineConfig(({ mode }) => ({
   base: './',
   worker: { format: 'es' },
   optimizeDeps: { exclude: ['onnxruntime-web'] },
-  server: { headers: isolation },
+  server: { headers: isolation, fs: { allow: ['..'] } },
   preview: { headers: isolation },
   build: {
     target: 'es2022',

@@ -5,7 +5,7 @@ import type { PredictOptions, SamplingOptions } from './concept-model'
 import type { ContextMemory } from './context-memory'
 import type { Denoiser } from './denoiser'
 import { Pacer } from './pacer'
-import { inferenceTimesteps, type NoiseSchedule, noiseSchedule, type SchedulerConfig, type TimestepVisit } from './schedule'
+import { inferenceTimesteps, type NoiseSchedule, type SchedulerConfig, type TimestepVisit } from './schedule'
 
 /** A recorded way from noise to a concept: one program per step, mostly the same one. */
 interface Plan {
@@ -25,26 +25,23 @@ export interface SamplerParts {
   memory: ContextMemory
   /** New modulation tables for these timesteps. */
   modulation: (timesteps: readonly number[]) => Tensor[]
+  scheduler: SchedulerConfig
+  schedule: NoiseSchedule
 }
 
 /** The denoising loop of a diffusion model: recorded once for given options, then replayed for every concept (reference/lcm.md §4). */
 export class Sampler {
   readonly #gpu: Gpu
   readonly #parts: SamplerParts
-  readonly #config: SchedulerConfig
-  readonly #schedule: NoiseSchedule
   readonly #estimate: Tensor
   readonly #pacer = new Pacer()
   #plan: Plan | undefined
   /** Kept beside the plan: they depend on the timesteps alone. */
   #modulation: { timesteps: string; tables: Tensor[] } = { timesteps: '', tables: [] }
 
-  /** Throws `InvalidInput` for a schedule that does not exist. */
-  constructor(gpu: Gpu, parts: SamplerParts, config: SchedulerConfig) {
+  constructor(gpu: Gpu, parts: SamplerParts) {
     this.#gpu = gpu
     this.#parts = parts
-    this.#config = config
-    this.#schedule = noiseSchedule(config)
     this.#estimate = gpu.tensor('estimate', parts.denoiser.latent.shape)
   }
 
@@ -54,7 +51,7 @@ export class Sampler {
    */
   async sample({ noise, sampling = {}, signal, onStep }: PredictOptions): Promise<Float32Array> {
     const { denoiser, memory, cursor } = this.#parts
-    const options = resolve(sampling, this.#config)
+    const options = resolve(sampling, this.#parts.scheduler)
     const plan = this.#planFor(options)
     const dim = this.#estimate.size
     this.#gpu.write(denoiser.latent, initialLatent(noise(dim), options))
@@ -100,7 +97,7 @@ export class Sampler {
   #record(options: ResolvedOptions, key: string): Plan {
     check(options)
     const { denoiser, ddimStep, cursor } = this.#parts
-    const visits = inferenceTimesteps(this.#config, options.steps, options.timesteps)
+    const visits = inferenceTimesteps(this.#parts.scheduler, options.steps, options.timesteps)
     const steps = visits.map((visit) => this.#coefficients(visit, options))
     const gpu = this.#gpu
     const coefficients = gpu.tensor('coefficients', [steps.length, 8], { data: packDdimCoefficients(steps) })
@@ -118,7 +115,7 @@ export class Sampler {
         coefficients,
         noise,
         cursor,
-        predictionType: this.#config.prediction_type,
+        predictionType: this.#parts.scheduler.prediction_type,
         guided,
         guidanceScale,
         guidanceRescale,
@@ -144,9 +141,10 @@ export class Sampler {
 
   /** Of one step. At pure noise the reference does not guide, so that step needs no unconditional half. */
   #coefficients({ timestep, previous }: TimestepVisit, { guidanceScale, eta }: ResolvedOptions): DdimCoefficients {
-    const { num_diffusion_train_steps: trainSteps, prediction_type: predictionType } = this.#config
-    const alpha = this.#schedule.alphasCumprod[timestep]!
-    const alphaPrevious = previous < 0 ? 1 : this.#schedule.alphasCumprod[previous]!
+    const { num_diffusion_train_steps: trainSteps, prediction_type: predictionType, set_alpha_to_one } = this.#parts.scheduler
+    const { alphasCumprod } = this.#parts.schedule
+    const alpha = alphasCumprod[timestep]!
+    const alphaPrevious = previous < 0 && set_alpha_to_one ? 1 : alphasCumprod[Math.max(previous, 0)]!
     const guided = guidanceScale !== 1 && timestep !== trainSteps - 1
     if (alpha === 0 && predictionType === 'epsilon') {
       throw new InvalidInput(
@@ -158,7 +156,7 @@ export class Sampler {
         `There is no noise to guide at timestep ${timestep} of this schedule: use another number of steps or no guidance.`,
       )
     }
-    const variance = eta === 0 ? 0 : ((1 - alphaPrevious) / (1 - alpha)) * (1 - alpha / alphaPrevious)
+    const variance = eta === 0 || alpha === 1 ? 0 : ((1 - alphaPrevious) / (1 - alpha)) * (1 - alpha / alphaPrevious)
     return { alpha, alphaPrevious, sigma: eta * Math.sqrt(variance), guided }
   }
 }

@@ -18,6 +18,8 @@ export interface SchedulerConfig {
   rescale_betas_zero_snr: boolean
   /** Default `trailing`. */
   timestep_spacing: 'trailing' | 'leading' | 'linspace'
+  /** Whether a step past the last level leads to no noise at all (ᾱ = 1) or to the least noisy level. Default true. */
+  set_alpha_to_one: boolean
   /** What the denoiser's output means. Default `sample` (the clean concept). */
   prediction_type: 'sample' | 'epsilon' | 'v_prediction'
 }
@@ -32,6 +34,7 @@ export const schedulerDefaults: Readonly<SchedulerConfig> = {
   sigmoid_schedule_beta: 0,
   rescale_betas_zero_snr: true,
   timestep_spacing: 'trailing',
+  set_alpha_to_one: true,
   prediction_type: 'sample',
 }
 
@@ -41,7 +44,7 @@ export interface NoiseSchedule {
   alphasCumprod: Float32Array
 }
 
-/** One denoising step: the noise level it starts from and the one it leads to; −1 means no noise left (ᾱ = 1). */
+/** One denoising step: the noise level it starts from and the one it leads to, negative when that is past the last. */
 export interface TimestepVisit {
   timestep: number
   previous: number

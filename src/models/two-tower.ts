@@ -1,17 +1,17 @@
-import { InvalidInput, ModelFormatError } from '../errors'
 import type { TensorSource } from '../formats/safetensors'
-import type { Gpu, Tensor } from '../gpu'
-import { createCursor, type DdimStep, loadDdimStep, writeCursor } from '../ops'
-import type { ConceptModel, PredictOptions } from './concept-model'
-import { ContextMemory, initialRows } from './context-memory'
-import { Contextualizer, type ContextualizerWeights, loadContextualizer } from './contextualizer'
+import type { Gpu, Program, Tensor } from '../gpu'
+import { type DdimStep, loadDdimStep, writeCursor } from '../ops'
+import { CachedModel, type SharedParts } from './cached-model'
+import type { PredictOptions } from './concept-model'
+import { initialRows } from './context-memory'
+import { loadContextualizer } from './contextualizer'
 import { Denoiser, type DenoiserWeights, loadDenoiser } from './denoiser'
-import { type Kernels, loadKernels } from './kernels'
+import { loadKernels } from './kernels'
 import { loadModulation, type ModulationWeights, modulationTables, timestepEmbedding } from './modulation'
 import { Normalizer } from './normalizer'
 import { Sampler } from './sampler'
-import { type SchedulerConfig, schedulerDefaults } from './schedule'
-import { ModelWeights } from './weights'
+import { type NoiseSchedule, noiseSchedule, type SchedulerConfig, schedulerDefaults } from './schedule'
+import { ModelWeights, requireSizes } from './weights'
 
 /** The sizes of a Two-Tower model, under the reference's names. */
 export interface TwoTowerArchitecture {
@@ -25,35 +25,25 @@ export interface TwoTowerArchitecture {
   max_seq_len: number
 }
 
-/** What all memories of one model have in common. */
-interface Shared {
-  gpu: Gpu
-  kernels: Kernels
-  ddimStep: DdimStep
+interface TwoTowerParts extends SharedParts {
   weights: ModelWeights
-  normalizer: Normalizer
-  contextualizer: ContextualizerWeights
   denoiser: DenoiserWeights
   modulation: ModulationWeights
-  capacity: number
+  ddimStep: DdimStep
   scheduler: SchedulerConfig
-  /** Memories that use it. */
+  schedule: NoiseSchedule
+  /** Memories that use the weights. */
   users: number
 }
 
 /**
- * The Two-Tower diffusion concept model (reference/lcm.md §3): a contextualizer reads the document once, a denoiser that attends to its output
- * turns noise into the next concept.
+ * The Two-Tower diffusion concept model (reference/lcm.md §3): a contextualizer reads the document once, and a denoiser that attends to what it
+ * made of it turns noise into the next concept.
  */
-export class TwoTower implements ConceptModel {
-  readonly dim: number
-  readonly #shared: Shared
-  readonly #cursor: Tensor
-  readonly #contextualizer: Contextualizer
+export class TwoTower extends CachedModel {
+  readonly #parts: TwoTowerParts
   readonly #denoiser: Denoiser
-  readonly #memory: ContextMemory
   readonly #sampler: Sampler
-  #busy = false
 
   /**
    * Uploads the weights and compiles the kernels.
@@ -64,9 +54,11 @@ export class TwoTower implements ConceptModel {
     gpu: Gpu,
     source: TensorSource,
     architecture: TwoTowerArchitecture,
-    scheduler: Partial<SchedulerConfig> = {},
+    schedulerConfig: Partial<SchedulerConfig> = {},
   ): Promise<TwoTower> {
     requireSizes(architecture)
+    const scheduler = { ...schedulerDefaults, ...schedulerConfig }
+    const schedule = noiseSchedule(scheduler)
     const { sonar_dim: sonarDim, model_dim: modelDim, heads, ffn_inner: ffnInner, max_seq_len: capacity } = architecture
     const sizes = { sonarDim, modelDim, heads, ffnInner }
     const weights = new ModelWeights(gpu, source)
@@ -84,14 +76,15 @@ export class TwoTower implements ConceptModel {
       return new TwoTower({
         gpu,
         kernels,
-        ddimStep,
-        weights,
         normalizer,
         contextualizer,
+        capacity,
+        weights,
         denoiser,
         modulation,
-        capacity,
-        scheduler: { ...schedulerDefaults, ...scheduler },
+        ddimStep,
+        scheduler,
+        schedule,
         users: 0,
       })
     } catch (error) {
@@ -100,83 +93,41 @@ export class TwoTower implements ConceptModel {
     }
   }
 
-  private constructor(shared: Shared) {
-    const { gpu, kernels, ddimStep, capacity, normalizer } = shared
-    this.dim = normalizer.dim
-    this.#shared = shared
-    this.#cursor = createCursor(gpu)
-    const cursor = this.#cursor
-    const rows = Math.min(initialRows, capacity)
-    const contextualizer = new Contextualizer(gpu, kernels, shared.contextualizer, cursor, rows)
-    const denoiser = new Denoiser(gpu, kernels, shared.denoiser, cursor, rows)
-    this.#contextualizer = contextualizer
+  private constructor(parts: TwoTowerParts) {
+    super(parts)
+    const { gpu, kernels, ddimStep, modulation, scheduler, schedule, capacity } = parts
+    const { cursor, memory } = this
+    const denoiser = new Denoiser(gpu, kernels, parts.denoiser, cursor, Math.min(initialRows, capacity))
+    const tables = (timesteps: readonly number[]) => modulationTables(gpu, kernels, modulation, timesteps)
+    this.#parts = parts
     this.#denoiser = denoiser
-    this.#memory = new ContextMemory(
-      gpu,
-      {
-        input: contextualizer.input,
-        cursor,
-        record: (program, rows) => {
-          contextualizer.record(program, rows)
-          denoiser.recordContext(program, contextualizer.output, rows)
-        },
-        grow: (rows) => {
-          contextualizer.grow(rows)
-          denoiser.grow(rows)
-        },
-      },
-      { capacity, dim: this.dim },
-    )
-    const modulation = (timesteps: readonly number[]) => modulationTables(gpu, kernels, shared.modulation, timesteps)
-    this.#sampler = new Sampler(gpu, { denoiser, ddimStep, cursor, memory: this.#memory, modulation }, shared.scheduler)
-    shared.users++
-  }
-
-  get capacity(): number {
-    return this.#memory.capacity
-  }
-
-  get length(): number {
-    return this.#memory.length
-  }
-
-  append(concepts: Float32Array, { signal }: { signal?: AbortSignal } = {}): Promise<void> {
-    return this.#alone(() => this.#memory.append(this.#shared.normalizer.normalize(concepts), signal))
-  }
-
-  predict(options: PredictOptions): Promise<Float32Array> {
-    return this.#alone(async () => {
-      if (this.length === 0) throw new InvalidInput('There is nothing to continue: append a concept first.')
-      return this.#shared.normalizer.denormalize(await this.#sampler.sample(options))
-    })
-  }
-
-  truncate(length: number): void {
-    this.#memory.truncate(length)
+    this.#sampler = new Sampler(gpu, { denoiser, ddimStep, cursor, memory, modulation: tables, scheduler, schedule })
+    parts.users++
   }
 
   fork(): TwoTower {
-    return new TwoTower(this.#shared)
+    return new TwoTower(this.#parts)
   }
 
   /**
-   * A pass as in training, for parity checks: row by row, the denoiser's output for a noisy concept at a timestep with the first
-   * `visible` concepts of the memory in view.
+   * A pass as in training, for parity checks: row by row, the denoiser's output for a noisy concept at a timestep with the first `visible`
+   * concepts of the memory in view.
    *
-   * @param concepts raw [n, dim], appended to the memory
+   * @param concepts normalised [n, dim], appended to the memory
    * @param rows noisy concepts, normalised [dim] each
+   * @returns context vectors [d] of the concepts; timestep embeddings [d] and predictions [dim] of the rows
    */
   forward(
     concepts: Float32Array,
     rows: readonly { noisy: Float32Array; timestep: number; visible: number }[],
   ): Promise<{ context: Float32Array[]; embeddings: Float32Array; predictions: Float32Array[] }> {
-    return this.#alone(async () => {
-      const { gpu, kernels, modulation, normalizer } = this.#shared
+    return this.alone(async () => {
+      const { gpu, kernels, modulation, contextualizer } = this.#parts
       const context: Float32Array[] = []
       for (let start = 0; start < concepts.length; start += this.dim) {
-        await this.#memory.append(normalizer.normalize(concepts.subarray(start, start + this.dim)))
-        this.#memory.flush()
-        context.push(await gpu.read(this.#contextualizer.output, 0, this.#shared.contextualizer.architecture.modelDim))
+        await this.memory.append(concepts.subarray(start, start + this.dim))
+        this.memory.flush()
+        context.push(await gpu.read(this.contextualizer.output, 0, contextualizer.architecture.modelDim))
       }
       const timesteps = rows.map(({ timestep }) => timestep)
       const tables = modulationTables(gpu, kernels, modulation, timesteps)
@@ -185,7 +136,7 @@ export class TwoTower implements ConceptModel {
       const predictions: Float32Array[] = []
       for (const [step, { noisy, visible }] of rows.entries()) {
         gpu.write(this.#denoiser.latent, noisy)
-        writeCursor(gpu, this.#cursor, { position: 0, contextLength: visible + 1, step })
+        writeCursor(gpu, this.cursor, { position: 0, contextLength: visible + 1, step })
         gpu.submit([program])
         predictions.push(await gpu.read(this.#denoiser.prediction, 0, this.dim))
       }
@@ -196,31 +147,22 @@ export class TwoTower implements ConceptModel {
     })
   }
 
-  dispose(): void {
-    const { weights } = this.#shared
-    for (const part of [this.#contextualizer, this.#denoiser, this.#sampler, this.#cursor]) part.destroy()
-    if (--this.#shared.users === 0) weights.destroy()
+  override dispose(): void {
+    super.dispose()
+    this.#denoiser.destroy()
+    this.#sampler.destroy()
+    if (--this.#parts.users === 0) this.#parts.weights.destroy()
   }
 
-  /** Two calls at once would write over each other's latent. */
-  async #alone<Value>(call: () => Promise<Value>): Promise<Value> {
-    if (this.#busy) throw new InvalidInput('This memory is in use by an earlier call: wait for it, or fork the model.')
-    this.#busy = true
-    try {
-      return await call()
-    } finally {
-      this.#busy = false
-    }
+  protected override predictNormalized(options: PredictOptions): Promise<Float32Array> {
+    return this.#sampler.sample(options)
   }
-}
 
-/** Throws `ModelFormatError` for sizes that no model has. */
-function requireSizes(architecture: TwoTowerArchitecture): void {
-  for (const [name, size] of Object.entries(architecture)) {
-    if (!Number.isInteger(size) || size < 1) throw new ModelFormatError(`${name} must be a positive whole number, not ${size}.`, { name })
+  protected override recordContext(program: Program, context: Tensor, rows: number): void {
+    this.#denoiser.recordContext(program, context, rows)
   }
-  const { model_dim: modelDim, heads } = architecture
-  if (modelDim % (2 * heads) !== 0) {
-    throw new ModelFormatError(`model_dim ${modelDim} is no whole number of ${heads} heads with an even number of features each.`)
+
+  protected override grow(rows: number): void {
+    this.#denoiser.grow(rows)
   }
 }

@@ -92,3 +92,14 @@ export class ModelWeights {
     return tensor
   }
 }
+
+/** Throws `ModelFormatError` for sizes that no model has. */
+export function requireSizes(architecture: { model_dim: number; heads: number }): void {
+  for (const [name, size] of Object.entries(architecture)) {
+    if (!Number.isInteger(size) || size < 1) throw new ModelFormatError(`${name} must be a positive whole number, not ${size}.`, { name })
+  }
+  const { model_dim: modelDim, heads } = architecture
+  if (modelDim % (2 * heads) !== 0) {
+    throw new ModelFormatError(`model_dim ${modelDim} does not make ${heads} heads of the same even size.`)
+  }
+}

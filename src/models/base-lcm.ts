@@ -1,0 +1,78 @@
+import type { TensorSource } from '../formats/safetensors'
+import type { Gpu, Program, Tensor } from '../gpu'
+import { CachedModel, type SharedParts } from './cached-model'
+import { loadContextualizer } from './contextualizer'
+import { loadKernels } from './kernels'
+import { Normalizer } from './normalizer'
+import { ModelWeights, type Projection, requireSizes } from './weights'
+
+/** The sizes of a Base-LCM, under the reference's names. */
+export interface BaseLcmArchitecture {
+  sonar_dim: number
+  model_dim: number
+  heads: number
+  layers: number
+  ffn_inner: number
+  /** Most concepts in a document. */
+  max_seq_len: number
+}
+
+interface BaseLcmParts extends SharedParts {
+  weights: ModelWeights
+  postnet: Projection
+  /** Memories that use the weights. */
+  users: number
+}
+
+/** The Base-LCM (reference/lcm.md §2): the context vector of the last concept, through a linear layer, is the next concept. No noise is drawn. */
+export class BaseLcm extends CachedModel {
+  readonly #parts: BaseLcmParts
+  readonly #prediction: Tensor
+  readonly #postnet: Program
+
+  /** Uploads the weights and compiles the kernels. Throws `ModelFormatError` for a tensor that is missing or has another shape, `KernelError`. */
+  static async load(gpu: Gpu, source: TensorSource, architecture: BaseLcmArchitecture): Promise<BaseLcm> {
+    requireSizes(architecture)
+    const { sonar_dim: sonarDim, model_dim: modelDim, heads, layers, ffn_inner: ffnInner, max_seq_len: capacity } = architecture
+    const weights = new ModelWeights(gpu, source)
+    try {
+      const names = { preLinear: 'frontend.pre_linear', stack: 'lcm' }
+      const contextualizer = loadContextualizer(weights, names, { sonarDim, modelDim, heads, layers, ffnInner })
+      const postnet = weights.projection('postnet.fc', sonarDim, modelDim)
+      const center = weights.values('frontend.sonar_normalizer.center', sonarDim)
+      const normalizer = new Normalizer(center, weights.values('frontend.sonar_normalizer.scale', sonarDim))
+      const kernels = await loadKernels(gpu, weights.matrixTypes, { headDim: modelDim / heads, positions: capacity })
+      return new BaseLcm({ gpu, kernels, normalizer, contextualizer, capacity, weights, postnet, users: 0 })
+    } catch (error) {
+      weights.destroy()
+      throw error
+    }
+  }
+
+  private constructor(parts: BaseLcmParts) {
+    super(parts)
+    const { gpu, kernels, postnet } = parts
+    this.#parts = parts
+    this.#prediction = gpu.tensor('prediction', [1, this.dim])
+    this.#postnet = gpu.program('postnet')
+    // The last concept is always encoded alone, so its context vector is in row 0.
+    kernels.linear.record(this.#postnet, { input: this.contextualizer.output, ...postnet, output: this.#prediction, rows: 1 })
+    parts.users++
+  }
+
+  fork(): BaseLcm {
+    return new BaseLcm(this.#parts)
+  }
+
+  override dispose(): void {
+    super.dispose()
+    this.#prediction.destroy()
+    if (--this.#parts.users === 0) this.#parts.weights.destroy()
+  }
+
+  protected override predictNormalized(): Promise<Float32Array> {
+    const { gpu } = this.#parts
+    gpu.submit([...this.memory.takePending(), this.#postnet])
+    return gpu.read(this.#prediction)
+  }
+}

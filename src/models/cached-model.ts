@@ -1,0 +1,99 @@
+import { InvalidInput } from '../errors'
+import type { Gpu, Program, Tensor } from '../gpu'
+import { createCursor } from '../ops'
+import type { ConceptModel, PredictOptions } from './concept-model'
+import { ContextMemory, initialRows } from './context-memory'
+import { Contextualizer, type ContextualizerWeights } from './contextualizer'
+import type { Kernels } from './kernels'
+import type { Normalizer } from './normalizer'
+
+/** What the memories of one model have in common. */
+export interface SharedParts {
+  gpu: Gpu
+  kernels: Kernels
+  normalizer: Normalizer
+  contextualizer: ContextualizerWeights
+  /** Most concepts in a document. */
+  capacity: number
+}
+
+/** A concept model that reads its document through a contextualizer; what it makes of the context is its subclass's. */
+export abstract class CachedModel implements ConceptModel {
+  readonly dim: number
+  protected readonly cursor: Tensor
+  protected readonly contextualizer: Contextualizer
+  protected readonly memory: ContextMemory
+  readonly #normalizer: Normalizer
+  #busy = false
+
+  constructor({ gpu, kernels, normalizer, contextualizer: weights, capacity }: SharedParts) {
+    this.dim = normalizer.dim
+    this.#normalizer = normalizer
+    this.cursor = createCursor(gpu)
+    const contextualizer = new Contextualizer(gpu, kernels, weights, this.cursor, Math.min(initialRows, capacity))
+    const parts = {
+      input: contextualizer.input,
+      cursor: this.cursor,
+      record: (program: Program, rows: number) => {
+        contextualizer.record(program, rows)
+        this.recordContext(program, contextualizer.output, rows)
+      },
+      grow: (rows: number) => {
+        contextualizer.grow(rows)
+        this.grow(rows)
+      },
+    }
+    this.contextualizer = contextualizer
+    this.memory = new ContextMemory(gpu, parts, { capacity, dim: this.dim })
+  }
+
+  get capacity(): number {
+    return this.memory.capacity
+  }
+
+  get length(): number {
+    return this.memory.length
+  }
+
+  append(concepts: Float32Array, { signal }: { signal?: AbortSignal } = {}): Promise<void> {
+    return this.alone(() => this.memory.append(this.#normalizer.normalize(concepts), signal))
+  }
+
+  predict(options: PredictOptions): Promise<Float32Array> {
+    return this.alone(async () => {
+      if (this.length === 0) throw new InvalidInput('There is nothing to continue: append a concept first.')
+      return this.#normalizer.denormalize(await this.predictNormalized(options))
+    })
+  }
+
+  truncate(length: number): void {
+    this.memory.truncate(length)
+  }
+
+  abstract fork(): ConceptModel
+
+  dispose(): void {
+    this.contextualizer.destroy()
+    this.cursor.destroy()
+  }
+
+  /** The normalised concept [dim] that follows those in memory; one or more are there. */
+  protected abstract predictNormalized(options: PredictOptions): Promise<Float32Array>
+
+  /** Records what the model keeps of new context vectors [rows, d]. */
+  protected recordContext(_program: Program, _context: Tensor, _rows: number): void {}
+
+  /** Makes room for `rows` concepts in what `recordContext` keeps. */
+  protected grow(_rows: number): void {}
+
+  /** Runs a call that uses the GPU state of this memory: two at once would write over each other. */
+  protected async alone<Value>(call: () => Promise<Value>): Promise<Value> {
+    if (this.#busy) throw new InvalidInput('This memory is in use by an earlier call: wait for it, or fork the model.')
+    this.#busy = true
+    try {
+      return await call()
+    } finally {
+      this.#busy = false
+    }
+  }
+}
