@@ -1,8 +1,8 @@
-import { DeviceLost, InvalidInput, KernelError, WebGpuUnavailable } from '../errors'
+import { DeviceLost, InvalidInput, KernelError, NoemaError, WebGpuUnavailable } from '../errors'
 import { type Kernel, KernelCache, type KernelConstants } from './kernel'
-import { Program } from './program'
+import { type Bindings, Program } from './program'
 import { StagingBuffers } from './staging'
-import { byteRange, createTensor, type Tensor, type TensorOptions, writeTensor } from './tensor'
+import { byteLength, byteRange, createTensor, type Tensor, type TensorOptions, writeTensor } from './tensor'
 
 /** What the adapter says of itself. */
 export interface GpuInfo {
@@ -58,6 +58,8 @@ export class Gpu {
   readonly #staging: StagingBuffers
   readonly #uniforms = new Map<string, GPUBuffer>()
   readonly #waiting = new Set<(error: DeviceLost) => void>()
+  /** Error scopes whose outcome is not known yet. */
+  readonly #checks = new Set<Promise<void>>()
   #ended: DeviceLost | undefined
   /** The first refused call that no caller has heard of yet. */
   #failure: KernelError | undefined
@@ -86,19 +88,11 @@ export class Gpu {
    * @throws InvalidInput for a bad shape or data of another size; KernelError when one binding cannot hold it.
    */
   tensor(label: string, shape: readonly number[], { type = 'f32', data }: TensorOptions = {}): Tensor {
-    this.#device.pushErrorScope('out-of-memory')
-    let tensor: Tensor
-    try {
-      tensor = createTensor(this.#device, label, shape, type)
-    } finally {
-      this.#device.popErrorScope().then(
-        (error) => error && this.#fail(`The GPU has no memory left for tensor ${label} [${shape.join(', ')}]: ${error.message}`),
-        () => {}, // The device is gone: `lost` says so.
-      )
-    }
+    const tensor = this.#watch('out-of-memory', `tensor ${label} [${shape.join(', ')}]`, () =>
+      createTensor(this.#device, label, shape, type),
+    )
     if (data) {
-      const { length } = byteRange(tensor, 0, tensor.size)
-      if (data.byteLength > length || data.byteLength <= length - 4 || data.byteLength % (type === 'f16' ? 2 : 4) !== 0) {
+      if (data.byteLength !== byteLength(tensor)) {
         throw new InvalidInput(`Tensor ${label} [${shape.join(', ')}] of ${type} was given ${data.byteLength} bytes.`, { label })
       }
       writeTensor(this.#device, tensor, data, 0)
@@ -118,7 +112,7 @@ export class Gpu {
 
   /** An empty program to record dispatches into. */
   program(label: string): Program {
-    return new Program(label, this.#device, (contents) => this.#uniform(contents))
+    return new Program(label, this.#device.limits, (kernel, bindings) => this.#bind(kernel, bindings))
   }
 
   /** Uploads `data` over the tensor's elements from `elementOffset` on, after everything submitted so far. */
@@ -129,18 +123,22 @@ export class Gpu {
   /** Copies the leading elements, as many as both tensors have: how a cache moves into a larger one. */
   copy(from: Tensor, to: Tensor): void {
     if (from.type !== to.type) throw new InvalidInput(`Tensor ${from.label} (${from.type}) cannot be copied to ${to.label} (${to.type}).`)
-    const encoder = this.#device.createCommandEncoder({ label: `copy ${from.label}` })
-    encoder.copyBufferToBuffer(from.buffer, 0, to.buffer, 0, byteRange(from, 0, Math.min(from.size, to.size)).length)
-    this.#device.queue.submit([encoder.finish()])
+    this.#watch('validation', `copying ${from.label}`, () => {
+      const encoder = this.#device.createCommandEncoder({ label: `copy ${from.label}` })
+      encoder.copyBufferToBuffer(from.buffer, 0, to.buffer, 0, byteRange(from, 0, Math.min(from.size, to.size)).length)
+      this.#device.queue.submit([encoder.finish()])
+    })
   }
 
   /** Runs the programs in order as one command buffer with one compute pass. Returns at once. */
   submit(programs: readonly Program[]): void {
-    const encoder = this.#device.createCommandEncoder({ label: programs[0]?.label ?? 'empty' })
-    const pass = encoder.beginComputePass()
-    for (const program of programs) program.encode(pass)
-    pass.end()
-    this.#device.queue.submit([encoder.finish()])
+    this.#watch('validation', `program ${programs.map(({ label }) => label).join(', ')}`, () => {
+      const encoder = this.#device.createCommandEncoder({ label: programs[0]?.label ?? 'empty' })
+      const pass = encoder.beginComputePass()
+      for (const program of programs) program.encode(pass)
+      pass.end()
+      this.#device.queue.submit([encoder.finish()])
+    })
   }
 
   /**
@@ -153,7 +151,7 @@ export class Gpu {
     const { start, length, lead } = byteRange(tensor, elementOffset, count)
     if (this.#ended) throw this.#ended
     const bytes = await this.#untilLost(this.#staging.read(tensor.buffer, start, length))
-    this.#throwFailure()
+    await this.#throwFailure()
     if (tensor.type === 'f16') return expandHalves(new Uint16Array(bytes, lead, count))
     return tensor.type === 'u32' ? Float32Array.from(new Uint32Array(bytes)) : new Float32Array(bytes)
   }
@@ -161,7 +159,7 @@ export class Gpu {
   /** Resolves when all submitted work is done. Rejects as `read` does. */
   async finished(): Promise<void> {
     await this.#untilLost(this.#device.queue.onSubmittedWorkDone())
-    this.#throwFailure()
+    await this.#throwFailure()
   }
 
   /** Frees the device and everything made on it; pending reads reject with DeviceLost. */
@@ -170,6 +168,13 @@ export class Gpu {
     this.#device.destroy()
   }
 
+  #bind({ label, layout }: Kernel, { params, tensors }: Bindings): GPUBindGroup {
+    const entries: GPUBindGroupEntry[] = tensors.map(({ buffer }, index) => ({ binding: index + 1, resource: { buffer } }))
+    if (params) entries.push({ binding: 0, resource: { buffer: this.#uniform(params) } })
+    return this.#watch('validation', `the bindings of ${label}`, () => this.#device.createBindGroup({ label, layout, entries }))
+  }
+
+  /** A buffer with these contents; equal contents share one, and layers that differ in nothing but weights are many. */
   #uniform(contents: ArrayBufferView): GPUBuffer {
     const bytes = new Uint8Array(contents.buffer as ArrayBuffer, contents.byteOffset, contents.byteLength)
     const key = bytes.join()
@@ -183,11 +188,30 @@ export class Gpu {
     return buffer
   }
 
+  /** Runs `action` in an error scope; what the GPU refuses in it is told by the next read. */
+  #watch<Value>(filter: GPUErrorFilter, what: string, action: () => Value): Value {
+    this.#device.pushErrorScope(filter)
+    try {
+      return action()
+    } finally {
+      const refusal = filter === 'out-of-memory' ? 'The GPU has no memory left for' : 'The GPU refused'
+      const check = this.#device.popErrorScope().then(
+        (error) => {
+          if (error) this.#fail(`${refusal} ${what}: ${error.message}`)
+        },
+        () => {}, // The device is gone: `lost` says so.
+      )
+      this.#checks.add(check)
+      check.finally(() => this.#checks.delete(check))
+    }
+  }
+
   #fail(message: string): void {
     this.#failure ??= new KernelError(message)
   }
 
-  #throwFailure(): void {
+  async #throwFailure(): Promise<void> {
+    await Promise.all(this.#checks)
     const failure = this.#failure
     this.#failure = undefined
     if (failure) throw failure
@@ -204,8 +228,16 @@ export class Gpu {
     return new Promise((resolve, reject) => {
       if (this.#ended) reject(this.#ended)
       this.#waiting.add(reject)
-      promise.then(resolve, (error) => reject(this.#ended ?? error)).finally(() => this.#waiting.delete(reject))
+      promise.then(resolve, async (error) => reject(await this.#cause(error))).finally(() => this.#waiting.delete(reject))
     })
+  }
+
+  /** Chromium rejects what is pending on a lost device a moment before it says that the device is lost. */
+  async #cause(error: unknown): Promise<NoemaError> {
+    await Promise.race([this.#device.lost, new Promise((resolve) => setTimeout(resolve, 100))])
+    if (this.#ended) return this.#ended
+    if (error instanceof NoemaError) return error
+    return new KernelError(`The GPU refused a call: ${error instanceof Error ? error.message : error}`, {}, { cause: error })
   }
 }
 

@@ -5,20 +5,29 @@ import type { Tensor } from './tensor'
 /** Number of workgroups along x, y and z; y and z default to 1. */
 export type Workgroups = [x: number, y?: number, z?: number]
 
+/** What one dispatch works on. */
+export interface Bindings {
+  /** Bound as the uniform at binding 0; the same for every replay. */
+  params?: ArrayBufferView
+  /** Bound as storage at bindings 1, 2, … in order. */
+  tensors: readonly Tensor[]
+}
+
 /**
  * A recorded list of dispatches, each with its bind group already built, so that submitting the program again makes nothing new.
  * What varies between replays lives in tensors (a cursor, a table), never in `params`.
  */
 export class Program {
   readonly label: string
-  readonly #device: GPUDevice
-  readonly #uniform: (contents: ArrayBufferView) => GPUBuffer
+  readonly #limits: GPUSupportedLimits
+  readonly #bind: (kernel: Kernel, bindings: Bindings) => GPUBindGroup
   readonly #dispatches: { pipeline: GPUComputePipeline; group: GPUBindGroup; workgroups: Workgroups }[] = []
 
-  constructor(label: string, device: GPUDevice, uniform: (contents: ArrayBufferView) => GPUBuffer) {
+  /** @param bind makes a bind group. */
+  constructor(label: string, limits: GPUSupportedLimits, bind: (kernel: Kernel, bindings: Bindings) => GPUBindGroup) {
     this.label = label
-    this.#device = device
-    this.#uniform = uniform
+    this.#limits = limits
+    this.#bind = bind
   }
 
   /** Number of dispatches recorded. */
@@ -27,17 +36,13 @@ export class Program {
   }
 
   /**
-   * Records one dispatch: `params` is bound as the uniform at binding 0, `tensors` as storage at bindings 1, 2, … in order.
-   * A dispatch sees everything that earlier ones wrote.
+   * Records one dispatch. It sees everything that earlier ones wrote.
    *
    * @throws KernelError when a tensor is larger than a binding may be or there are more workgroups than a dispatch may have.
    */
-  dispatch(kernel: Kernel, { params, tensors }: { params?: ArrayBufferView; tensors: readonly Tensor[] }, workgroups: Workgroups): void {
-    this.#check(kernel, tensors, workgroups)
-    const entries: GPUBindGroupEntry[] = tensors.map(({ buffer }, index) => ({ binding: index + 1, resource: { buffer } }))
-    if (params) entries.push({ binding: 0, resource: { buffer: this.#uniform(params) } })
-    const group = this.#device.createBindGroup({ label: kernel.label, layout: kernel.layout, entries })
-    this.#dispatches.push({ pipeline: kernel.pipeline, group, workgroups })
+  dispatch(kernel: Kernel, bindings: Bindings, workgroups: Workgroups): void {
+    this.#check(kernel, bindings.tensors, workgroups)
+    this.#dispatches.push({ pipeline: kernel.pipeline, group: this.#bind(kernel, bindings), workgroups })
   }
 
   /** Encodes every dispatch into an open compute pass. */
@@ -52,7 +57,7 @@ export class Program {
   }
 
   #check(kernel: Kernel, tensors: readonly Tensor[], workgroups: Workgroups): void {
-    const { maxStorageBufferBindingSize, maxComputeWorkgroupsPerDimension } = this.#device.limits
+    const { maxStorageBufferBindingSize, maxComputeWorkgroupsPerDimension } = this.#limits
     const tooLarge = tensors.find(({ buffer }) => buffer.size > maxStorageBufferBindingSize)
     if (tooLarge) {
       throw new KernelError(

@@ -49,6 +49,11 @@ export function createTensor(device: GPUDevice, label: string, shape: readonly n
   return { label, buffer, shape: [...shape], type, size, destroy: () => buffer.destroy() }
 }
 
+/** Bytes of the elements, without the padding. */
+export function byteLength({ size, type }: Tensor): number {
+  return size * bytesPerElement[type]
+}
+
 /** Where `count` elements from `elementOffset` lie in the tensor's buffer, widened to the 4-byte steps that WebGPU copies in. */
 export interface ByteRange {
   /** Byte offset of the first element, rounded down to a multiple of 4. */

@@ -51,6 +51,7 @@ export class Linear {
     if (gate) requireGate(gate, channels)
     if (atCursor) requireInteger('linear', 'plus', atCursor.plus, 0)
     const cursor = atCursor?.cursor ?? gate?.cursor
+    if (cursor) requireLength('linear', 'cursor', cursor, 4, 'u32')
     if (atCursor && gate && atCursor.cursor !== gate.cursor) throw new InvalidInput('linear: atCursor and gate must share one cursor.')
     const inPlace = residual === output
     if (inPlace && atCursor) throw new InvalidInput('linear: a residual cannot be the output when rows are written at the cursor.')

@@ -32,6 +32,7 @@ export class RmsNorm {
     if (modulation) {
       const { table, shift, scale } = modulation
       requireMatrix('rmsNorm', 'modulation table', table, 1, width(table))
+      requireLength('rmsNorm', 'cursor', modulation.cursor, 4, 'u32')
       requireInteger('rmsNorm', 'shift', shift, 0, width(table) - features)
       requireInteger('rmsNorm', 'scale', scale, 0, width(table) - features)
     }

@@ -36,6 +36,7 @@ export class SwiGlu {
     requireInteger('swiGlu', 'rows', rows, 1)
     requireMatrix('swiGlu', 'gateWeight', gateWeight, channels, inputs, [this.#kernel.weightType])
     requireMatrix('swiGlu', 'innerWeight', innerWeight, channels, inputs, [this.#kernel.weightType])
+    requireLength('swiGlu', 'innerWeight', innerWeight, gateWeight.size, this.#kernel.weightType)
     requireLength('swiGlu', 'gateBias', gateBias, channels)
     requireLength('swiGlu', 'innerBias', innerBias, channels)
     requireMatrix('swiGlu', 'input', input, rows, inputs)

@@ -1,0 +1,142 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Gpu, requestGpu } from '../../gpu'
+import { createCursor } from '../cursor'
+import { expectClose, numbers, runOnce } from '../testing'
+import { type DdimCoefficients, type DdimStep, type DdimStepArguments, loadDdimStep, packDdimCoefficients } from '.'
+import { ddimStepReference } from './reference'
+
+let gpu: Gpu
+beforeAll(async () => {
+  gpu = await requestGpu()
+})
+afterAll(() => gpu.destroy())
+
+type Options = Omit<DdimStepArguments, 'prediction' | 'latent' | 'estimate' | 'coefficients' | 'noise' | 'cursor'>
+
+const plain: Options = { predictionType: 'sample', guided: false, guidanceScale: 1, guidanceRescale: 0, clipNoise: 100 }
+const guided: Options = { ...plain, guided: true, guidanceScale: 3, guidanceRescale: 0.7, epsilonScaling: 1.00045 }
+
+/** T - 1 with alpha 0, then two ordinary steps, the last to alpha 1. */
+const schedule: DdimCoefficients[] = [
+  { alpha: 0, alphaPrevious: 0.2, sigma: 0, guided: false },
+  { alpha: 0.2, alphaPrevious: 0.7, sigma: 0, guided: true },
+  { alpha: 0.7, alphaPrevious: 1, sigma: 0, guided: true },
+]
+const withoutZero = schedule.slice(1)
+const noisy = withoutZero.map((step) => ({ ...step, sigma: step.alphaPrevious < 1 ? 0.3 : 0 }))
+
+const cases: { name: string; options: Options; steps: DdimCoefficients[] }[] = [
+  { name: 'plain', options: plain, steps: schedule },
+  { name: 'guided, unguided at first', options: guided, steps: schedule },
+  { name: 'guided without rescale', options: { ...guided, guidanceRescale: 0 }, steps: schedule },
+  { name: 'predicting noise', options: { ...plain, predictionType: 'epsilon' }, steps: withoutZero },
+  { name: 'predicting velocity', options: { ...plain, predictionType: 'v_prediction' }, steps: schedule },
+  { name: 'predicting velocity, guided', options: { ...guided, predictionType: 'v_prediction' }, steps: schedule },
+  { name: 'adding noise', options: { ...plain, epsilonScaling: 1.1 }, steps: noisy },
+  { name: 'clipping the estimate', options: { ...guided, clipSampleRange: 0.5 }, steps: schedule },
+  { name: 'thresholding', options: { ...guided, dynamicThreshold: { ratio: 0.9, maximum: 6 } }, steps: schedule },
+  { name: 'thresholding at the maximum', options: { ...plain, dynamicThreshold: { ratio: 1, maximum: 1.2 } }, steps: schedule },
+  { name: 'clipping the latent', options: { ...plain, clipNoise: 0.4 }, steps: schedule },
+]
+
+describe.each([16, 256])('ddimStep with %i lanes', (lanes) => {
+  let ddimStep: DdimStep
+  beforeAll(async () => {
+    ddimStep = await loadDdimStep(gpu, lanes)
+  })
+
+  it.each(cases)('$name: every step equals the reference', async ({ options, steps }) => {
+    // Below, at and above both lane counts.
+    for (const dim of [2, 15, 16, 17, 300]) {
+      const prediction = numbers(2 * dim, 1).map((value) => 2 * value)
+      const noise = numbers(steps.length * dim, 2)
+      const cursor = createCursor(gpu)
+      const latent = gpu.tensor('latent', [1, dim], { data: numbers(dim, 3).map((value) => 1.7 * value) })
+      const estimate = gpu.tensor('estimate', [1, dim])
+      const program = gpu.program('step')
+      ddimStep.record(program, {
+        ...options,
+        prediction: gpu.tensor('prediction', [2, dim], { data: prediction }),
+        latent,
+        estimate,
+        coefficients: gpu.tensor('coefficients', [steps.length, 8], { data: packDdimCoefficients(steps) }),
+        noise: steps === noisy ? gpu.tensor('noise', [steps.length, dim], { data: noise }) : undefined,
+        cursor,
+      })
+      for (const [index, step] of steps.entries()) {
+        const want = ddimStepReference({
+          ...options,
+          ...step,
+          guided: options.guided && step.guided,
+          latent: await gpu.read(latent),
+          conditional: prediction.subarray(0, dim),
+          unconditional: prediction.subarray(dim),
+          noise: noise.subarray(index * dim, (index + 1) * dim),
+        })
+        gpu.submit([program])
+        expectClose(await gpu.read(estimate), want.estimate, 2e-6, `estimate of step ${index}, ${dim} channels`)
+        expectClose(await gpu.read(latent), want.latent, 2e-6, `latent of step ${index}, ${dim} channels`)
+        expect(await gpu.read(cursor)).toEqual(Float32Array.of(0, 0, index + 1, 0))
+      }
+    }
+  })
+
+  it('keeps 50 chained guided steps within 2e-5 of the reference', async () => {
+    const dim = 16
+    // The cosine schedule with zero terminal SNR at every second of 100 timesteps (reference/lcm.md §4.1).
+    const raw = Array.from({ length: 100 }, (_, t) => Math.cos((((t + 1) / 100 + 0.008) / 1.008) * (Math.PI / 2)))
+    const [first, last] = [raw[0]!, raw[99]!]
+    const alpha = (t: number) => (t < 0 ? 1 : (((raw[t]! - last) * first) / (first - last)) ** 2)
+    const steps = Array.from({ length: 50 }, (_, index): DdimCoefficients => {
+      const t = 99 - 2 * index
+      return { alpha: alpha(t), alphaPrevious: alpha(t - 2), sigma: 0, guided: t !== 99 }
+    })
+    const prediction = numbers(2 * dim, 5)
+    const start = numbers(dim, 6)
+    const latent = gpu.tensor('latent', [1, dim], { data: start })
+    const estimate = gpu.tensor('estimate', [1, dim])
+    const cursor = createCursor(gpu)
+    const program = gpu.program('step')
+    const coefficients = gpu.tensor('coefficients', [50, 8], { data: packDdimCoefficients(steps) })
+    ddimStep.record(program, {
+      ...guided,
+      prediction: gpu.tensor('p', [2, dim], { data: prediction }),
+      latent,
+      estimate,
+      coefficients,
+      cursor,
+    })
+    gpu.submit(new Array(50).fill(program))
+    let want: ReturnType<typeof ddimStepReference> = { latent: Float64Array.from(start), estimate: new Float64Array(dim) }
+    for (const step of steps) {
+      const terms = { ...guided, ...step, conditional: prediction.subarray(0, dim), unconditional: prediction.subarray(dim) }
+      want = ddimStepReference({ ...terms, latent: want.latent })
+    }
+    expectClose(await gpu.read(estimate), want.estimate, 2e-5, 'estimate')
+    expect((await gpu.read(cursor))[2]).toBe(50)
+  })
+})
+
+it('needs no unconditional row when it is not guided, and refuses what does not fit', async () => {
+  const ddimStep = await loadDdimStep(gpu, 16)
+  const tensor = (...shape: number[]) => gpu.tensor('t', shape)
+  const good = {
+    ...plain,
+    prediction: tensor(1, 8),
+    latent: tensor(1, 8),
+    estimate: tensor(1, 8),
+    coefficients: tensor(3, 8),
+    cursor: createCursor(gpu),
+  }
+  runOnce(gpu, (program) => ddimStep.record(program, good))
+  await gpu.finished()
+  const bad = [
+    { ...good, guided: true },
+    { ...good, estimate: tensor(1, 7) },
+    { ...good, coefficients: tensor(3, 7) },
+    { ...good, noise: tensor(2, 8) },
+    { ...good, cursor: tensor(4) },
+    { ...good, clipSampleRange: 1, dynamicThreshold: { ratio: 0.9, maximum: 6 } },
+  ]
+  for (const call of bad) expect(() => ddimStep.record(gpu.program('refused'), call)).toThrow(/^ddimStep: /)
+})
