@@ -26,7 +26,7 @@ export class CaseField {
     return Object.keys(this.#object())
   }
 
-  /** Throws `NotCovered` for a key that is not among `known`. An absent object has no keys. */
+  /** @throws NotCovered for a key that is not among `known`. An absent object has no keys. */
   only(known: readonly string[]): CaseField {
     const unknown = this.given ? this.keys().find((key) => !known.includes(key)) : undefined
     if (unknown !== undefined) throw new NotCovered(`The field ${this.at(unknown).path} is not known.`)

@@ -122,6 +122,7 @@ function readGeneration(options: CaseField, inputs: CaseField): Omit<GenerateOpt
   const endOfText = inputs.at('eos_vec')
   const threshold = options.at('eos_threshold')
   const repetition = options.at('stop_on_repetition_cosine_threshold')
+  if (!options.at('max_gen_len').given) throw new NotCovered('A case without options.max_gen_len is not covered.')
   if (threshold.given && !endOfText.given) throw inputs.wrong('must have eos_vec when options have eos_threshold')
   return {
     maxConcepts: options.at('max_gen_len').integer(1, maximumConcepts),
@@ -166,7 +167,7 @@ class Draws {
 
   constructor(inputs: CaseField, dim: number) {
     this.#initial = inputs.at('initial_noise').only(['stream_pattern', 'amp', 'shapes'])
-    this.#variance = inputs.at('variance_noise').only(['stream_pattern', 'amp', 'shapes'])
+    this.#variance = inputs.at('variance_noise').only(['stream_pattern', 'amp', 'shape', 'shapes'])
     this.#dim = dim
   }
 

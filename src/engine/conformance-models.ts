@@ -7,7 +7,7 @@ import type { CaseField } from './conformance-field'
 /** Most parameters a case's model may have: it is made number by number. */
 const maximumParameters = 30_000_000
 
-/** The architecture of a `two_tower` case, with room for `concepts` concepts, and its tensors. Throws `InvalidInput`, `NotCovered`. */
+/** The architecture of a `two_tower` case, with room for `concepts` concepts, and its tensors. @throws InvalidInput, NotCovered. */
 export function readTwoTower(model: CaseField, concepts: number): { architecture: TwoTowerArchitecture; shapes: Shapes } {
   const architecture = {
     ...readSizes(model, 'two_tower', ['context_layers', 'denoiser_layers']),

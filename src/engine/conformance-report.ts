@@ -60,7 +60,7 @@ export function compare(name: string, kind: string, outputs: readonly Output[]):
 
 /**
  * The relative tolerance that applies to a case: its own before the file's, under `f32` or `f16_weights`; a number or the README's wording.
- * Throws `NotCovered` when it is in neither form.
+ * @throws NotCovered when it is in neither form.
  */
 export function readTolerance(testCase: CaseField, file: CaseField, weights: 'f32' | 'f16'): Tolerance {
   const defaults = { f32: 2e-5, f16_weights: 5e-3 }

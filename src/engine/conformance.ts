@@ -23,7 +23,7 @@ const caseKeys = ['name', 'kind', 'model', 'scheduler', 'options', 'inputs', 'ex
  * a case that is malformed or cannot be run is `failed`, with the reason.
  *
  * @param weights `f16` rounds every parameter to half precision and holds the results to the tolerance for that
- * Throws `InvalidInput` when the file as a whole is malformed, `Aborted`, `DeviceLost`.
+ * @throws InvalidInput when the file as a whole is malformed, Aborted, DeviceLost.
  */
 export async function runConformance(file: unknown, gpu: Gpu, signal?: AbortSignal, weights: 'f32' | 'f16' = 'f32'): Promise<CaseReport[]> {
   const root = new CaseField(file, '')

@@ -30,7 +30,7 @@ export class BaseLcm extends CachedModel {
   readonly #prediction: Tensor
   readonly #postnet: Program
 
-  /** Uploads the weights and compiles the kernels. Throws `ModelFormatError` for a tensor that is missing or has another shape, `KernelError`. */
+  /** Uploads the weights and compiles the kernels. @throws ModelFormatError for a tensor that is missing or has another shape, KernelError. */
   static async load(gpu: Gpu, source: TensorSource, architecture: BaseLcmArchitecture): Promise<BaseLcm> {
     requireSizes(architecture)
     const { sonar_dim: sonarDim, model_dim: modelDim, heads, layers, ffn_inner: ffnInner, max_seq_len: capacity } = architecture

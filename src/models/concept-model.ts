@@ -53,15 +53,15 @@ export interface ConceptModel {
   readonly length: number
   /**
    * Adds raw concepts [n, dim] to the memory. All of them or, after an error or an abort, none.
-   * Throws `InvalidInput` for a size that is not n·dim, `ContextFull` when n more do not fit, `Aborted`, `DeviceLost`.
+   * @throws InvalidInput for a size that is not n·dim, ContextFull when n more do not fit, Aborted, DeviceLost.
    */
   append(concepts: Float32Array, options?: { signal?: AbortSignal }): Promise<void>
   /**
    * The raw concept [dim] that follows those in memory, which stay as they are.
-   * Throws `InvalidInput` for an empty memory or options out of range, `Aborted`, `DeviceLost`.
+   * @throws InvalidInput for an empty memory or options out of range, Aborted, DeviceLost.
    */
   predict(options: PredictOptions): Promise<Float32Array>
-  /** Forgets all concepts but the first `length`. Throws `InvalidInput` when there are fewer. */
+  /** Forgets all concepts but the first `length`. @throws InvalidInput when there are fewer. */
   truncate(length: number): void
   /** A second, empty memory over the same weights. */
   fork(): ConceptModel

@@ -48,7 +48,7 @@ export class ContextMemory {
     return this.#length
   }
 
-  /** Adds normalised concepts [n, dim]: all of them or, after an error or abort, none. Throws `ContextFull`, `Aborted`, `DeviceLost`. */
+  /** Adds normalised concepts [n, dim]: all of them or, after an error or abort, none. @throws ContextFull, Aborted, DeviceLost. */
   async append(concepts: Float32Array, signal?: AbortSignal): Promise<void> {
     const count = concepts.length / this.#dim
     const total = this.#length + count
@@ -98,7 +98,7 @@ export class ContextMemory {
     if (pending.length > 0) this.#gpu.submit(pending)
   }
 
-  /** Forgets all concepts but the first `length`. Throws `InvalidInput` when there are fewer. */
+  /** Forgets all concepts but the first `length`. @throws InvalidInput when there are fewer. */
   truncate(length: number): void {
     if (!Number.isInteger(length) || length < 0 || length > this.#length) {
       throw new InvalidInput(`The memory has ${this.#length} concepts and cannot be cut to ${length}.`)

@@ -34,7 +34,7 @@ interface ContextualizerLayer {
   feedForward: FeedForward
 }
 
-/** @param names prefixes of the tensor names: the linear layer in front, and the stack. Throws `ModelFormatError`. */
+/** @param names prefixes of the tensor names: the linear layer in front, and the stack. @throws ModelFormatError. */
 export function loadContextualizer(
   weights: ModelWeights,
   names: { preLinear: string; stack: string },

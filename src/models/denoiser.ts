@@ -37,7 +37,7 @@ interface DenoiserLayer {
   feedForward: FeedForward
 }
 
-/** Throws `ModelFormatError`. The query and key projections of self-attention are not needed and need not be there. */
+/** @throws ModelFormatError. The query and key projections of self-attention are not needed and need not be there. */
 export function loadDenoiser(weights: ModelWeights, architecture: DenoiserArchitecture): DenoiserWeights {
   const { sonarDim, modelDim, ffnInner } = architecture
   const square = (name: string) => weights.projection(name, modelDim, modelDim)

@@ -42,7 +42,7 @@ export function seededNoise(seed: number): (position: number) => NoiseSource {
  * The memory afterwards holds the prompt and every generated concept but the last.
  *
  * @param prompt raw concepts [n, dim], n ≥ 1
- * Throws `InvalidInput` for an empty prompt or options out of range, `ContextFull` for a prompt that is too long, `Aborted`, `DeviceLost`.
+ * @throws InvalidInput for an empty prompt or options out of range, ContextFull for a prompt that is too long, Aborted, DeviceLost.
  */
 export async function* generate(
   model: ConceptModel,

@@ -13,7 +13,7 @@ export interface ModulationWeights {
   modulators: Projection[]
 }
 
-/** Throws `ModelFormatError`. */
+/** @throws ModelFormatError. */
 export function loadModulation(weights: ModelWeights, { modelDim, layers }: { modelDim: number; layers: number }): ModulationWeights {
   return {
     fc1: weights.projection('denoiser.embed_time.fc1', modelDim, featureWidth),

@@ -16,7 +16,7 @@ export class Normalizer {
   readonly #scale: Float32Array
   readonly #clip: ClipRange | undefined
 
-  /** @param center [dim]  @param scale [dim], nowhere zero  @param clip optional. Throws `ModelFormatError` for values that cannot be used. */
+  /** @param center [dim]  @param scale [dim], nowhere zero  @param clip optional. @throws ModelFormatError for values that cannot be used. */
   constructor(center: Float32Array, scale: Float32Array, clip?: ClipRange) {
     this.dim = center.length
     const parts = { center, scale, ...clip }
@@ -31,7 +31,7 @@ export class Normalizer {
     this.#clip = clip
   }
 
-  /** Raw concepts [n, dim] → normalised [n, dim]. Throws `InvalidInput` for a size that is not n·dim. */
+  /** Raw concepts [n, dim] → normalised [n, dim]. @throws InvalidInput for a size that is not n·dim. */
   normalize(concepts: Float32Array): Float32Array {
     this.#check(concepts)
     return concepts.map((value, i) => {
@@ -40,7 +40,7 @@ export class Normalizer {
     })
   }
 
-  /** Normalised concepts [n, dim] → raw [n, dim]. Throws `InvalidInput` for a size that is not n·dim. */
+  /** Normalised concepts [n, dim] → raw [n, dim]. @throws InvalidInput for a size that is not n·dim. */
   denormalize(concepts: Float32Array): Float32Array {
     this.#check(concepts)
     return concepts.map((value, i) => {

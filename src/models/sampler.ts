@@ -47,7 +47,7 @@ export class Sampler {
 
   /**
    * The normalised concept [dim] that follows those in memory. One submission and one read-back, unless the GPU is so slow that the steps are
-   * spread over several submissions. Throws `InvalidInput`, `Aborted`, `DeviceLost`.
+   * spread over several submissions. @throws InvalidInput, Aborted, DeviceLost.
    */
   async sample({ noise, sampling = {}, signal, onStep }: PredictOptions): Promise<Float32Array> {
     const { denoiser, memory, cursor } = this.#parts
@@ -93,7 +93,7 @@ export class Sampler {
     return this.#plan
   }
 
-  /** Throws `InvalidInput` for options out of range, before anything is made. */
+  /** @throws InvalidInput for options out of range, before anything is made. */
   #record(options: ResolvedOptions, key: string): Plan {
     check(options)
     const { denoiser, ddimStep, cursor } = this.#parts

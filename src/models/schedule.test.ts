@@ -86,6 +86,7 @@ test('what cannot be scheduled is refused', () => {
   expect(() => inferenceTimesteps(schedulerDefaults, 0, 'paper')).toThrow(InvalidInput)
   expect(() => inferenceTimesteps(schedulerDefaults, 2.5, 'reference')).toThrow(InvalidInput)
   expect(() => inferenceTimesteps({ ...schedulerDefaults, timestep_spacing: 'leading' }, 10, 'paper')).toThrow(InvalidInput)
+  expect(() => inferenceTimesteps({ ...schedulerDefaults, num_diffusion_train_steps: 1e12 }, 1e12, 'reference')).toThrow(InvalidInput)
   expect(() => noiseSchedule({ ...schedulerDefaults, num_diffusion_train_steps: 0 })).toThrow(InvalidInput)
   expect(() => noiseSchedule({ ...schedulerDefaults, num_diffusion_train_steps: 1 })).toThrow(InvalidInput)
   expect(() => noiseSchedule({ ...schedulerDefaults, beta_schedule: 'linear', beta_end: Number.NaN })).toThrow(InvalidInput)

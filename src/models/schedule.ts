@@ -56,13 +56,10 @@ const maximumTrainSteps = 100_000
 /**
  * The noise schedule of a scheduler (reference/lcm.md §4.1). Every value is rounded to f32 where torch would round it: quadratic schedules are
  * so ill-conditioned after the zero-SNR rescale that f64 would move the result.
- * Throws `InvalidInput` for a schedule that is unknown or out of range.
+ * @throws InvalidInput for a schedule that is unknown or out of range.
  */
 export function noiseSchedule(config: SchedulerConfig): NoiseSchedule {
-  const trainSteps = config.num_diffusion_train_steps
-  if (!Number.isInteger(trainSteps) || trainSteps < 1 || trainSteps > maximumTrainSteps) {
-    throw new InvalidInput(`num_diffusion_train_steps must be a whole number from 1 to ${maximumTrainSteps}, not ${trainSteps}.`)
-  }
+  requireTrainSteps(config)
   let betas = trainingBetas(config)
   if (config.rescale_betas_zero_snr) betas = rescaleToZeroTerminalSnr(betas)
   const alphasCumprod = cumulativeAlphas(betas)
@@ -76,10 +73,10 @@ export function noiseSchedule(config: SchedulerConfig): NoiseSchedule {
  * The noise levels visited by `steps` denoising steps, noisiest first (reference/lcm.md §4.2).
  * `reference` does what the released code does: its stride is ⌊T/S⌋, so that S = 40 of T = 100 visits 50 levels, and the next level is t − ⌊T/S⌋
  * even where that level is not visited. `paper` visits exactly S levels, round(T − i·T/S) − 1, each leading to the next one visited.
- * Throws `InvalidInput` when S is not a whole number from 1 to T.
+ * @throws InvalidInput when S is not a whole number from 1 to T.
  */
 export function inferenceTimesteps(config: SchedulerConfig, steps: number, mode: 'reference' | 'paper'): TimestepVisit[] {
-  const trainSteps = config.num_diffusion_train_steps
+  const trainSteps = requireTrainSteps(config)
   if (!Number.isInteger(steps) || steps < 1 || steps > trainSteps) {
     throw new InvalidInput(`The number of denoising steps must be a whole number from 1 to ${trainSteps}, not ${steps}.`)
   }
@@ -95,6 +92,11 @@ export function inferenceTimesteps(config: SchedulerConfig, steps: number, mode:
     timestep,
     previous: timestep - stride,
   }))
+}
+
+function requireTrainSteps({ num_diffusion_train_steps: trainSteps }: SchedulerConfig): number {
+  if (Number.isInteger(trainSteps) && trainSteps >= 1 && trainSteps <= maximumTrainSteps) return trainSteps
+  throw new InvalidInput(`num_diffusion_train_steps must be a whole number from 1 to ${maximumTrainSteps}, not ${trainSteps}.`)
 }
 
 const round = Math.fround

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { Aborted, ContextFull, InvalidInput, ModelFormatError } from '../errors'
 import { type Gpu, requestGpu } from '../gpu'
 import type { DenoisingStep, SamplingOptions } from './concept-model'
@@ -271,6 +271,44 @@ describe('prediction', () => {
     expect(await predict(model, { ...sampling, guidanceScale: 1 })).not.toEqual(first)
     expect(await model.predict({ noise: seededNoise(6)(9), sampling })).not.toEqual(first)
     expect(await predict(model)).toEqual(first)
+    model.dispose()
+  })
+
+  test('a concept is one submission and one read-back, its last context concept included', async () => {
+    const model = await load()
+    await model.append(concepts(3))
+    await predict(model)
+    const [submit, read, now] = [vi.spyOn(gpu, 'submit'), vi.spyOn(gpu, 'read'), vi.spyOn(performance, 'now').mockReturnValue(0)]
+    await predict(model)
+    submit.mockClear()
+    read.mockClear()
+    await model.append(concepts(1, small, 4))
+    await predict(model)
+    expect(submit).toHaveBeenCalledTimes(1)
+    expect(read).toHaveBeenCalledTimes(1)
+    for (const spy of [submit, read, now]) spy.mockRestore()
+    model.dispose()
+  })
+
+  test('a slow GPU gets its steps one by one, so that an abort acts after the step that runs', async () => {
+    const model = await load()
+    await model.append(concepts(3))
+    const undisturbed = await predict(model)
+    let time = 0
+    const controller = new AbortController()
+    const now = vi.spyOn(performance, 'now').mockImplementation(() => (time += 10_000))
+    const submit = vi.spyOn(gpu, 'submit')
+    expect(await predict(model)).toEqual(undisturbed)
+    submit.mockClear()
+    expect(await predict(model)).toEqual(undisturbed)
+    expect(submit).toHaveBeenCalledTimes(5)
+    submit.mockClear()
+    const aborted = model.predict({ noise: seededNoise(5)(9), sampling, signal: controller.signal })
+    controller.abort()
+    await expect(aborted).rejects.toThrow(Aborted)
+    expect(submit).toHaveBeenCalledTimes(1)
+    for (const spy of [submit, now]) spy.mockRestore()
+    expect(await predict(model)).toEqual(undisturbed)
     model.dispose()
   })
 

@@ -48,7 +48,7 @@ export class TwoTower extends CachedModel {
   /**
    * Uploads the weights and compiles the kernels.
    * @param source tensors under the reference's names; query and key projections of the denoiser's self-attention need not be there
-   * Throws `ModelFormatError` for a tensor that is missing or has another shape, `InvalidInput` for a schedule that does not exist, `KernelError`.
+   * @throws ModelFormatError for a tensor that is missing or has another shape, InvalidInput for a schedule that does not exist, KernelError.
    */
   static async load(
     gpu: Gpu,

@@ -93,7 +93,7 @@ export class ModelWeights {
   }
 }
 
-/** Throws `ModelFormatError` for sizes that no model has. */
+/** @throws ModelFormatError for sizes that no model has. */
 export function requireSizes(architecture: { model_dim: number; heads: number }): void {
   for (const [name, size] of Object.entries(architecture)) {
     if (!Number.isInteger(size) || size < 1) throw new ModelFormatError(`${name} must be a positive whole number, not ${size}.`, { name })
