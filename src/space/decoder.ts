@@ -1,0 +1,159 @@
+import { ModelFormatError, throwIfAborted } from '../errors'
+import { BeamSearch, type BeamSettings, type Hypothesis, logProbability } from './beam'
+import { nextTask } from './next-task'
+import { float32, floats, type Graph, int64, type Tensor } from './onnx'
+
+/** Inputs of the two decoder graphs. */
+export const conditioningInputs = ['embeddings'] as const
+export const stepInputs = ['input_ids', 'conditioning', 'past_key', 'past_value', 'beam_index'] as const
+
+/** The decoder's two graphs and the shape of its key/value cache, [layers, rows, heads, length, headDim]. */
+export interface DecoderGraphs {
+  conditioning: Graph
+  step: Graph
+  layers: number
+  heads: number
+  headDim: number
+}
+
+/** Rows (sentences × beam) in one run: a step on one thread stays well under a second. */
+const rowsPerRun = 64
+
+/**
+ * Decodes vectors to token sequences, many at a time.
+ * @param vectors [n, dim]
+ * @param prefix the tokens every sequence starts with, two or more.
+ * @returns for each vector its finished hypotheses, best first; never empty.
+ * @throws Aborted between steps; InvalidInput when a vector is so far off that the decoder gives no probabilities.
+ */
+export async function decodeVectors(
+  graphs: DecoderGraphs,
+  vectors: Float32Array,
+  dim: number,
+  prefix: readonly number[],
+  settings: BeamSettings,
+  signal?: AbortSignal,
+): Promise<Hypothesis[][]> {
+  const perRun = Math.max(1, Math.floor(rowsPerRun / settings.beam)) * dim
+  const results: Hypothesis[][] = []
+  for (let start = 0; start < vectors.length; start += perRun) {
+    const batch = vectors.slice(start, start + perRun)
+    const { conditioning } = await graphs.conditioning.run({ embeddings: float32(batch, [batch.length / dim, dim]) }, ['conditioning'])
+    results.push(...(await searchBatch(graphs, conditioning, prefix, settings, signal)))
+  }
+  return results
+}
+
+async function searchBatch(
+  graphs: DecoderGraphs,
+  conditioning: Tensor,
+  prefix: readonly number[],
+  settings: BeamSettings,
+  signal?: AbortSignal,
+): Promise<Hypothesis[][]> {
+  const sentences = conditioning.dims[0]!
+  const stepper = new Stepper(graphs, conditioning)
+  try {
+    const scores: number[] = new Array(sentences).fill(0)
+    const identity = scores.map((_, index) => index)
+    const repeated = (token: number): number[] => new Array(sentences).fill(token)
+    for (let i = 0; i + 1 < prefix.length; i++) {
+      const logits = await stepper.step(repeated(prefix[i]!), identity, identity)
+      for (const sentence of identity)
+        scores[sentence] = Math.fround(scores[sentence]! + logProbability(row(logits, sentence, sentences), prefix[i + 1]!))
+    }
+    const searches = scores.map((score) => new BeamSearch(prefix, score, settings))
+    let parents = identity
+    for (;;) {
+      await nextTask()
+      throwIfAborted(signal)
+      const live = searches.flatMap((search, sentence) => search.lastTokens.map((token) => ({ token, sentence })))
+      if (live.length === 0) return searches.map((search) => search.hypotheses)
+      const logits = await stepper.step(
+        live.map(({ token }) => token),
+        live.map(({ sentence }) => sentence),
+        parents,
+      )
+      parents = advance(searches, logits, live.length)
+    }
+  } finally {
+    stepper.dispose()
+  }
+}
+
+/** Gives every search its rows of the logits; returns for each live row of the next step its row in this one. */
+function advance(searches: readonly BeamSearch[], logits: Float32Array, rows: number): number[] {
+  const vocabulary = logits.length / rows
+  const parents: number[] = []
+  let first = 0
+  for (const search of searches) {
+    if (search.done) continue
+    const count = search.lastTokens.length
+    const next = search.advance(logits.subarray(first * vocabulary, (first + count) * vocabulary))
+    parents.push(...next.map((parent) => first + parent))
+    first += count
+  }
+  return parents
+}
+
+function row(logits: Float32Array, index: number, rows: number): Float32Array {
+  const width = logits.length / rows
+  return logits.subarray(index * width, (index + 1) * width)
+}
+
+/** The step graph with its key/value cache, which stays in ONNX Runtime's own tensors. */
+class Stepper {
+  readonly #graphs: DecoderGraphs
+  readonly #conditioning: Tensor
+  #keys: Tensor
+  #values: Tensor
+
+  /** @param conditioning [sentences, layers, width] */
+  constructor(graphs: DecoderGraphs, conditioning: Tensor) {
+    this.#graphs = graphs
+    this.#conditioning = conditioning
+    const empty = [graphs.layers, conditioning.dims[0]!, graphs.heads, 0, graphs.headDim]
+    this.#keys = float32(new Float32Array(0), empty)
+    this.#values = float32(new Float32Array(0), empty)
+  }
+
+  /**
+   * One token for each row.
+   * @param sentences for each row, whose conditioning it uses.
+   * @param parents for each row, its row in the step before.
+   * @returns logits [rows, vocabulary]
+   */
+  async step(tokens: readonly number[], sentences: readonly number[], parents: readonly number[]): Promise<Float32Array> {
+    const rows = tokens.length
+    const output = await this.#graphs.step.run(
+      {
+        input_ids: int64(tokens, [rows, 1]),
+        conditioning: this.#conditioningOf(sentences),
+        past_key: this.#keys,
+        past_value: this.#values,
+        beam_index: int64(parents, [rows]),
+      },
+      ['logits', 'present_key', 'present_value'],
+    )
+    this.dispose()
+    this.#keys = output.present_key
+    this.#values = output.present_value
+    const logits = floats(output.logits)
+    if (logits.length === 0 || logits.length % rows !== 0) throw new ModelFormatError('The decoder gives logits of the wrong shape.')
+    return logits
+  }
+
+  dispose(): void {
+    this.#keys.dispose()
+    this.#values.dispose()
+  }
+
+  #conditioningOf(sentences: readonly number[]): Tensor {
+    const [, layers, width] = this.#conditioning.dims as [number, number, number]
+    const size = layers * width
+    const all = floats(this.#conditioning)
+    const chosen = new Float32Array(sentences.length * size)
+    for (const [index, sentence] of sentences.entries()) chosen.set(all.subarray(sentence * size, (sentence + 1) * size), index * size)
+    return float32(chosen, [sentences.length, layers, width])
+  }
+}

@@ -1,0 +1,173 @@
+import { InvalidInput, ModelFormatError, throwIfAborted } from '../errors'
+import type { LanguageManifest, Manifest, SpaceManifest } from '../formats/manifest'
+import type { OnProgress } from '../progress'
+import { conditioningInputs, type DecoderGraphs, decodeVectors, stepInputs } from './decoder'
+import { encoderInputs, encodeSequences } from './encoder'
+import { Languages } from './languages'
+import { normalizeText } from './normalize'
+import { Graph } from './onnx'
+import { type Sentence, splitSentences } from './splitter'
+import { Tokenizer } from './tokenizer'
+
+export interface EncodeOptions {
+  /** FLORES-200 code of the sentences' language. */
+  language: string
+  signal?: AbortSignal
+}
+
+export interface DecodeOptions {
+  /** FLORES-200 code of the language to write. */
+  language: string
+  /** Width of the beam search, 1 (greedy) to 64. Default 5. */
+  beam?: number
+  /** Longest output in tokens, special tokens included: 3 to the space's `maxTokens`, which is the default. */
+  maxTokens?: number
+  signal?: AbortSignal
+}
+
+export interface DecodedSentence {
+  text: string
+  /** Log-probability per token of the best hypothesis (sonar.md §3): nearer to 0 is surer. */
+  score: number
+}
+
+interface Parts {
+  tokenizer: Tokenizer
+  encoder: Graph
+  decoder: DecoderGraphs
+}
+
+/** A concept space: sentences to vectors and vectors to sentences. */
+export class Space {
+  readonly #space: SpaceManifest
+  readonly #languages: Languages
+  readonly #parts: Parts
+  readonly #running = new Set<Promise<unknown>>()
+  readonly #disposal = new AbortController()
+
+  private constructor(space: SpaceManifest, parts: Parts) {
+    this.#space = space
+    this.#languages = new Languages(space.languages)
+    this.#parts = parts
+  }
+
+  /**
+   * Makes the tokenizer and the three ONNX sessions ready.
+   * @param files the model folder's files by name; they are not needed afterwards.
+   * @param onProgress stage `compile`, one step for each of the four files.
+   * @throws ModelFormatError when one of the files is not what the manifest says.
+   */
+  static async load(files: ReadonlyMap<string, Uint8Array>, manifest: Manifest, onProgress?: OnProgress): Promise<Space> {
+    const { space } = manifest
+    const opened: Graph[] = []
+    let loaded = 0
+    const open = (name: string): Uint8Array => {
+      const file = files.get(name)
+      if (!file) throw new ModelFormatError(`The model's file "${name}" is missing.`, { file: name })
+      onProgress?.({ stage: 'compile', file: name, loaded: loaded++, total: 4 })
+      return file
+    }
+    const graph = async (name: string, inputs: readonly string[]): Promise<Graph> => {
+      const result = await Graph.load(name, open(name), inputs)
+      opened.push(result)
+      return result
+    }
+    try {
+      const { conditioning, step, ...shape } = space.decoder
+      const tokenizer = new Tokenizer(open(space.tokenizer), space)
+      const encoder = await graph(space.encoder.file, encoderInputs)
+      const decoder = { conditioning: await graph(conditioning, conditioningInputs), step: await graph(step, stepInputs), ...shape }
+      onProgress?.({ stage: 'compile', file: step, loaded, total: 4 })
+      return new Space(space, { tokenizer, encoder, decoder })
+    } catch (error) {
+      await Promise.all(opened.map((session) => session.release()))
+      throw error
+    }
+  }
+
+  /** Length of a vector. */
+  get dim(): number {
+    return this.#space.dim
+  }
+
+  get languages(): readonly LanguageManifest[] {
+    return this.#languages.all
+  }
+
+  /** @throws UnsupportedLanguage when `code` is not one of the space's languages. */
+  requireLanguage(code: string): void {
+    this.#languages.get(code)
+  }
+
+  /**
+   * The sentences of a text, each short enough for the encoder.
+   * @throws UnsupportedLanguage; InvalidInput when the text has no letters or digits.
+   */
+  split(text: string, language: string): Sentence[] {
+    this.#languages.get(language)
+    const sentences = splitSentences(text, { language, maxCharacters: this.#space.maxCharacters })
+    if (sentences.length === 0) throw new InvalidInput('The text has no sentence: write at least one word.')
+    return sentences
+  }
+
+  /**
+   * Encodes sentences as they are, without splitting; what lies beyond `maxTokens` tokens is cut off.
+   * @returns [n, dim]
+   * @throws UnsupportedLanguage; InvalidInput for a sentence without text; Aborted.
+   */
+  async encode(sentences: readonly string[], { language, signal }: EncodeOptions): Promise<Float32Array> {
+    const source = this.#languages.get(language)
+    const sequences = sentences.map((sentence, index) => {
+      const sequence = this.#parts.tokenizer.source(normalizeText(sentence), source)
+      if (!sequence) throw new InvalidInput(`Sentence ${index} is empty.`, { index })
+      return sequence
+    })
+    return this.#run(signal, (either) => encodeSequences(this.#parts.encoder, sequences, this.dim, either))
+  }
+
+  /**
+   * Decodes vectors to sentences, many in one run.
+   * @param vectors [n, dim], as `encode` gives them.
+   * @throws UnsupportedLanguage; InvalidInput for vectors of another size or with NaN or infinity, and for options out of range; Aborted.
+   */
+  async decode(vectors: Float32Array, options: DecodeOptions): Promise<DecodedSentence[]> {
+    const { language, beam = 5, maxTokens = this.#space.maxTokens, signal } = options
+    const prefix = this.#parts.tokenizer.targetPrefix(this.#languages.get(language))
+    if (vectors.length % this.dim !== 0)
+      throw new InvalidInput(`Vectors must have ${this.dim} elements each; there are ${vectors.length} in all.`)
+    if (!vectors.every(Number.isFinite)) throw new InvalidInput('A vector has an element that is not a finite number.')
+    checkInteger('beam', beam, 1, 64)
+    checkInteger('maxTokens', maxTokens, prefix.length + 1, this.#space.maxTokens)
+    const { eos, pad } = this.#space.tokens
+    const settings = { beam, eos, pad, maxLength: maxTokens }
+    const found = await this.#run(signal, (either) => decodeVectors(this.#parts.decoder, vectors, this.dim, prefix, settings, either))
+    return found.map(([best]) => ({ text: this.#parts.tokenizer.decode(best!.tokens), score: best!.score }))
+  }
+
+  /** Rejects the calls still running with `Aborted` and frees the sessions. */
+  async dispose(): Promise<void> {
+    if (this.#disposal.signal.aborted) return
+    this.#disposal.abort()
+    await Promise.allSettled(this.#running)
+    const { encoder, decoder } = this.#parts
+    await Promise.all([encoder.release(), decoder.conditioning.release(), decoder.step.release()])
+  }
+
+  /** Runs a call that the caller's signal and `dispose` both end, and that `dispose` waits for. */
+  async #run<T>(signal: AbortSignal | undefined, call: (either: AbortSignal) => Promise<T>): Promise<T> {
+    const either = signal ? AbortSignal.any([signal, this.#disposal.signal]) : this.#disposal.signal
+    throwIfAborted(either)
+    const running = call(either)
+    this.#running.add(running)
+    try {
+      return await running
+    } finally {
+      this.#running.delete(running)
+    }
+  }
+}
+
+function checkInteger(name: string, value: number, min: number, max: number): void {
+  if (!Number.isInteger(value) || value < min || value > max)
+    throw new InvalidInput(`${name} must be an integer from ${min} to ${max}.`, { [name]: value })
+}
