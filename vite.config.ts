@@ -1,6 +1,6 @@
 import { playwright } from '@vitest/browser-playwright'
 import { defineConfig } from 'vitest/config'
-import { chromiumArguments, findChromium } from './cli/chromium'
+import { chromiumArguments, findChromium } from './cli/chromium.ts'
 
 /** Cross-origin isolation: ONNX Runtime's wasm threads need it. */
 const isolation = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' }

@@ -23,6 +23,10 @@ it.each([
   { heads: 2, headDim: 64, rows: 2, position: 63 },
   { heads: 1, headDim: 128, rows: 17, position: 120 },
   { heads: 1, headDim: 256, rows: 1, position: 64 },
+  { heads: 8, headDim: 2, rows: 2, position: 1 },
+  { heads: 5, headDim: 6, rows: 3, position: 70 },
+  { heads: 3, headDim: 7, rows: 2, position: 3 },
+  { heads: 2, headDim: 50, rows: 1, position: 64 },
 ])('causal: $heads heads of $headDim, $rows rows at $position', async ({ heads, headDim, rows, position }) => {
   const width = heads * headDim
   const capacity = position + rows
@@ -105,7 +109,7 @@ it('refuses shapes that do not fit', () => {
   }
   const bad = [
     { ...good, heads: 3 },
-    { ...good, heads: 8 },
+    { ...good, heads: 0 },
     { ...good, rows: 3 },
     { ...good, values: tensor(3, 16) },
     { ...good, keys: tensor(4, 12) },

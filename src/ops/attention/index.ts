@@ -24,12 +24,13 @@ export interface AttentionArguments extends CrossAttentionArguments {
   rows: number
 }
 
-/** softmax(q k / sqrt(headDim)) v for every head, over rows of a cache that the cursor bounds. */
+/** softmax(q k / sqrt(headDim)) v for every head, over rows of a cache that the cursor bounds. Heads may have any size up to 256. */
 export class Attention {
-  readonly #kernel: Kernel
+  readonly #kernels: { aligned: Kernel; unaligned: Kernel }
 
-  constructor(kernel: Kernel) {
-    this.#kernel = kernel
+  /** The unaligned kernel serves heads whose size is no multiple of 4. */
+  constructor(kernels: { aligned: Kernel; unaligned: Kernel }) {
+    this.#kernels = kernels
   }
 
   /**
@@ -38,7 +39,7 @@ export class Attention {
    * @throws InvalidInput when shapes do not fit.
    */
   recordCausal(program: Program, call: AttentionArguments): void {
-    dispatch(program, this.#kernel, 'causalAttention', true, call)
+    dispatch(program, this.#kernels, 'causalAttention', true, call)
   }
 
   /**
@@ -47,23 +48,30 @@ export class Attention {
    * @throws InvalidInput when shapes do not fit.
    */
   recordCross(program: Program, call: CrossAttentionArguments): void {
-    dispatch(program, this.#kernel, 'crossAttention', false, { ...call, rows: 1 })
+    dispatch(program, this.#kernels, 'crossAttention', false, { ...call, rows: 1 })
   }
 }
 
 export async function loadAttention(gpu: Gpu): Promise<Attention> {
-  return new Attention(await gpu.kernel('attention', shader, { LANES: lanes }))
+  const [aligned, unaligned] = await Promise.all([1, 0].map((ALIGNED) => gpu.kernel('attention', shader, { LANES: lanes, ALIGNED })))
+  return new Attention({ aligned: aligned!, unaligned: unaligned! })
 }
 
-function dispatch(program: Program, kernel: Kernel, op: string, causal: boolean, call: AttentionArguments): void {
+function dispatch(
+  program: Program,
+  kernels: { aligned: Kernel; unaligned: Kernel },
+  op: string,
+  causal: boolean,
+  call: AttentionArguments,
+): void {
   const { query, keys, values, output, rows, heads, cursor } = call
   const features = width(query)
   const headDim = features / heads
   requireInteger(op, 'rows', rows, 1)
   requireInteger(op, 'heads', heads, 1, features)
-  if (headDim % 4 !== 0 || headDim > 4 * lanes) {
+  if (!Number.isInteger(headDim) || headDim > 4 * lanes) {
     throw new InvalidInput(
-      `${op}: ${features} features in ${heads} heads make heads of ${headDim}; it must be a multiple of 4 up to ${4 * lanes}.`,
+      `${op}: ${features} features in ${heads} heads make heads of ${headDim}; it must be a whole number up to ${4 * lanes}.`,
       { op, features, heads },
     )
   }
@@ -73,8 +81,9 @@ function dispatch(program: Program, kernel: Kernel, op: string, causal: boolean,
   requireMatrix(op, 'values', values, capacity, features)
   requireMatrix(op, 'output', output, rows, features)
   requireLength(op, 'cursor', cursor, 4, 'u32')
-  const params = new ArrayBuffer(20)
-  new Uint32Array(params).set([features / 4, headDim / 4, capacity, Number(causal)])
-  new Float32Array(params, 16).set([1 / Math.sqrt(headDim)])
+  const params = new ArrayBuffer(24)
+  new Uint32Array(params).set([features, headDim, Math.ceil(headDim / 4), capacity, Number(causal)])
+  new Float32Array(params, 20).set([1 / Math.sqrt(headDim)])
+  const kernel = headDim % 4 === 0 ? kernels.aligned : kernels.unaligned
   program.dispatch(kernel, { params: new Uint8Array(params), tensors: [query, keys, values, output, cursor] }, [heads, rows])
 }
