@@ -1,0 +1,110 @@
+"""Sizes and schedules of the three profiles, in one place."""
+
+from dataclasses import dataclass, field
+
+LANGUAGES = {"en": "eng_Latn", "fr": "fra_Latn", "de": "deu_Latn", "es": "spa_Latn"}
+LANGUAGE_NAMES = {"eng_Latn": "English", "fra_Latn": "French", "deu_Latn": "German", "spa_Latn": "Spanish"}
+PAD, UNK, BOS, EOS = 0, 1, 2, 3
+END_OF_TEXT = "End of text."
+MAX_TOKENS = 128
+MAX_CHARACTERS = 200
+
+
+@dataclass(frozen=True)
+class SpaceConfig:
+    """Encoder and decoder sizes and the recipe of their training."""
+
+    dim: int = 256
+    layers: int = 4
+    heads: int = 4
+    ffn: int = 1024
+    vocabulary: int = 8000
+    dropout: float = 0.0
+    batch_tokens: int = 1500
+    micro_batches: int = 4
+    max_pieces: int = 40
+    learning_rate: float = 2e-3
+    warmup_steps: int = 150
+    noise: float = 0.2
+    minutes: float = 60.0
+
+
+@dataclass(frozen=True)
+class TwoTowerConfig:
+    """Sizes of the Two-Tower concept model (lcm.md §3) and the recipe of its training."""
+
+    model_dim: int = 256
+    heads: int = 4
+    context_layers: int = 4
+    denoiser_layers: int = 4
+    ffn_inner: int = 768
+    max_seq_len: int = 512
+    window: int = 40
+    batch_documents: int = 8
+    micro_batches: int = 4
+    noise_samples: int = 4
+    learning_rate: float = 1e-3
+    warmup_steps: int = 200
+    dropout: float = 0.0
+    unconditional: float = 0.15
+    cropped: float = 0.3
+    context_noise: float = 0.2
+    minutes: float = 28.0
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Everything that differs between a test run, a CPU run and a GPU run."""
+
+    space: SpaceConfig = field(default_factory=SpaceConfig)
+    two_tower: TwoTowerConfig = field(default_factory=TwoTowerConfig)
+    tellings: int = 120
+    valid_tellings: int = 6
+    tokenizer_sentences: int = 400_000
+    bf16: bool = False
+
+
+PROFILES = {
+    "test": Profile(
+        space=SpaceConfig(
+            dim=64, layers=2, heads=4, ffn=128, vocabulary=600, batch_tokens=400, warmup_steps=10, minutes=0.1
+        ),
+        two_tower=TwoTowerConfig(
+            model_dim=64,
+            context_layers=2,
+            denoiser_layers=2,
+            ffn_inner=256,
+            window=32,
+            batch_documents=4,
+            warmup_steps=10,
+            minutes=0.1,
+        ),
+        tellings=3,
+        valid_tellings=1,
+        tokenizer_sentences=20_000,
+    ),
+    "cpu": Profile(),
+    "gpu": Profile(
+        space=SpaceConfig(
+            dim=384,
+            layers=6,
+            heads=6,
+            ffn=1536,
+            vocabulary=16_000,
+            batch_tokens=32_000,
+            micro_batches=1,
+            learning_rate=1.5e-3,
+        ),
+        two_tower=TwoTowerConfig(
+            model_dim=512,
+            heads=8,
+            context_layers=6,
+            denoiser_layers=6,
+            ffn_inner=1536,
+            batch_documents=128,
+            micro_batches=1,
+        ),
+        tellings=400,
+        bf16=True,
+    ),
+}

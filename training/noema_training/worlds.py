@@ -1,0 +1,35 @@
+"""Stories told from the world grammars in training/worlds."""
+
+import importlib.util
+import zlib
+from functools import cache
+from pathlib import Path
+
+from .config import END_OF_TEXT
+from .text import clean, split_sentences
+
+WORLDS = Path(__file__).resolve().parent.parent / "worlds"
+
+
+@cache
+def _expand():
+    spec = importlib.util.spec_from_file_location("noema_worlds_expand", WORLDS / "expand.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def load_worlds() -> list[dict]:
+    """All worlds, in file order."""
+    return [world for _, world in _expand().load(sorted(WORLDS.glob("*.json")))]
+
+
+def is_held_out(world_id: str) -> bool:
+    """About 8% of whole worlds, by id: their stories are never trained on."""
+    return zlib.crc32(world_id.encode()) % 100 < 8
+
+
+def tell(world: dict, seed: int) -> list[str]:
+    """One telling as sentences, closed by the end-of-text sentence."""
+    story = _expand().tell(world, seed)
+    return [*split_sentences(clean(" ".join(story["paragraphs"]))), END_OF_TEXT]
