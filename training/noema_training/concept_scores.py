@@ -1,0 +1,158 @@
+"""Scores of a concept model on held-out documents: teacher-forced distances, choice of decoding, continuations."""
+
+import json
+from dataclasses import asdict, replace
+from itertools import islice
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .diffusion import Decoding, generate, sample_rows
+from .runtime import ExportedSpace
+from .text import read_lines
+from .two_tower import TwoTower, context_mask
+
+END_OF_TEXT_THRESHOLD = 0.9
+REPETITION_THRESHOLD = 0.9
+
+
+class HeldOut:
+    """Held-out documents encoded by an exported space, padded to [documents, length, dim] raw concepts."""
+
+    def __init__(self, work: Path, space: ExportedSpace, limit: int | None):
+        path = work / "text" / "stories.valid.jsonl"
+        self.documents = [json.loads(line)["sentences"] for line in islice(read_lines(path), limit)]
+        index: dict[str, int] = {}
+        order = [torch.tensor([index.setdefault(s, len(index)) for s in doc]) for doc in self.documents]
+        self.bank = torch.from_numpy(space.encode(list(index)))
+        self.index = torch.nn.utils.rnn.pad_sequence(order, batch_first=True, padding_value=-1)
+        self.concepts = self.bank[self.index.clamp(min=0)]
+        self.scored = self.index >= 0
+        self.scored[:, 0] = False
+
+    def contrastive_accuracy(self, predicted: Tensor, rows: Tensor) -> float:
+        """CA (lcm.md §9): share of other held-out sentences farther from the prediction than the true one.
+
+        The true sentence and its two neighbours do not count. rows: flat indices of predictions into the documents.
+        """
+        length = self.index.shape[1]
+        flat = self.index.flatten()
+        truth = flat[rows]
+        distances = torch.cdist(predicted, self.bank)
+        limit = distances.gather(1, truth[:, None])
+        others = torch.ones_like(distances, dtype=torch.bool)
+        others[torch.arange(len(rows)), truth] = False
+        for step in (-1, 1):
+            inside = (rows % length + step >= 0) & (rows % length + step < length)
+            near = torch.where(inside, flat[(rows + step).clamp(0, len(flat) - 1)], truth)
+            others[torch.arange(len(rows)), torch.where(near >= 0, near, truth)] = False
+        return (((distances > limit) & others).sum(1) / others.sum(1)).mean().item()
+
+
+@torch.no_grad()
+def predict(model: TwoTower, held_out: HeldOut, decoding: Decoding, seed: int = 0) -> Tensor:
+    """Raw next-concept predictions [documents, length, dim] from true contexts, sampled with fixed noise."""
+    normalized = model.sonar_normalizer.normalize(held_out.concepts)
+    length = normalized.shape[1]
+    noise = torch.randn(normalized.shape, generator=torch.Generator().manual_seed(seed))
+    mask = context_mask(length, length)[None, None]
+    clean = sample_rows(model, model.contextualize(normalized), noise, decoding, mask)
+    return model.sonar_normalizer.denormalize(clean)
+
+
+def teacher_forced(model: TwoTower, space: ExportedSpace, held_out: HeldOut, decoding: Decoding) -> dict:
+    """l2, l2 after decoding to text and back, and CA, of the model and of two baselines."""
+    concepts = held_out.concepts
+    rows = held_out.scored.flatten().nonzero()[:, 0]
+    counts = torch.arange(1, concepts.shape[1] + 1)[:, None]
+    before = lambda x: F.pad(x[:, :-1], (0, 0, 1, 0)).flatten(0, 1)[rows]  # noqa: E731
+    truth = concepts.flatten(0, 1)[rows]
+    predictions = {
+        "model": predict(model, held_out, decoding).flatten(0, 1)[rows],
+        "mean of context": before(concepts.cumsum(1) / counts),
+        "copy of last": before(concepts),
+    }
+    scores = {}
+    for name, predicted in predictions.items():
+        scores[name] = {
+            "l2": (predicted - truth).norm(dim=1).mean().item(),
+            "ca": held_out.contrastive_accuracy(predicted, rows),
+        }
+    read = torch.from_numpy(space.encode(space.decode(predictions["model"].numpy())))
+    scores["model, decoded and read again"] = {
+        "l2": (read - truth).norm(dim=1).mean().item(),
+        "ca": held_out.contrastive_accuracy(read, rows),
+    }
+    return {"concepts": len(rows), "norm": truth.norm(dim=1).mean().item(), **scores}
+
+
+def tune(model: TwoTower, space: ExportedSpace, held_out: HeldOut, sample: int = 400) -> list[dict]:
+    """Scores a small grid of decoding settings, best first.
+
+    Ordered by CA of what a reader gets: the prediction decoded to text and encoded again, so that a vector between sentences gains nothing.
+    """
+    rows = held_out.scored.flatten().nonzero()[:, 0]
+    rows = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))[:sample]]
+    truth = held_out.concepts.flatten(0, 1)[rows]
+
+    def score(decoding: Decoding) -> dict:
+        predicted = predict(model, held_out, decoding).flatten(0, 1)[rows]
+        read = torch.from_numpy(space.encode(space.decode(predicted.numpy())))
+        return {
+            **asdict(decoding),
+            "l2": (predicted - truth).norm(dim=1).mean().item(),
+            "ca": held_out.contrastive_accuracy(predicted, rows),
+            "l2_read": (read - truth).norm(dim=1).mean().item(),
+            "ca_read": held_out.contrastive_accuracy(read, rows),
+        }
+
+    results = []
+    for guidance, rescale in ((1.0, 0.0), (1.5, 0.0), (1.5, 0.7), (2.0, 0.7), (3.0, 0.7)):
+        for noise in (0.4, 0.6, 1.0):
+            results.append(score(Decoding(20, guidance, rescale, noise)))
+    best = max(results, key=lambda entry: entry["ca_read"])
+    known = {name: best[name] for name in asdict(Decoding())}
+    results += [score(replace(Decoding(**known), steps=steps)) for steps in (10, 50)]
+    return sorted(results, key=lambda entry: -entry["ca_read"])
+
+
+def continuations(
+    model: TwoTower,
+    space: ExportedSpace,
+    held_out: HeldOut,
+    decoding: Decoding,
+    stories: int,
+    prompt: int = 4,
+) -> list[dict]:
+    """Free continuations of the first sentences of the first stories, one a world, unselected."""
+    end = torch.from_numpy(space.encode([space.manifest["space"]["endOfText"]]))[0]
+    results = []
+    for number in range(min(stories, len(held_out.documents))):
+        noise = torch.Generator().manual_seed(number)
+        start = held_out.concepts[number : number + 1, :prompt]
+        dim = start.shape[-1]
+        draw = lambda _: torch.randn(1, dim, generator=noise)  # noqa: B023, E731
+        generated = generate(model, start, 14, decoding, draw)[0]
+        count = _stop(torch.cat([start[0, -1:], generated]), end)
+        kept = generated[:count].numpy()
+        results.append(
+            {
+                "prompt": held_out.documents[number][:prompt],
+                "continuation": space.decode(kept),
+                "in French": space.decode(kept, "fra_Latn"),
+                "ended": count < len(generated),
+            }
+        )
+    return results
+
+
+def _stop(concepts: Tensor, end: Tensor) -> int:
+    """How many concepts after the first are kept by the reference's stop rules (lcm.md §5)."""
+    for index in range(2, len(concepts)):
+        ends = F.cosine_similarity(concepts[index], end, dim=0) >= END_OF_TEXT_THRESHOLD
+        repeats = F.cosine_similarity(concepts[index], concepts[index - 1], dim=0) >= REPETITION_THRESHOLD
+        if ends or repeats:
+            return index - 1
+    return len(concepts) - 1

@@ -1,0 +1,102 @@
+"""Steps `tune` and `evaluate`: scores of an exported model folder (f16 weights, ONNX Runtime)."""
+
+import json
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from sacrebleu.metrics import BLEU, CHRF
+
+from .concept_scores import HeldOut, continuations, teacher_forced, tune
+from .config import LANGUAGES
+from .diffusion import Decoding
+from .export import write_manifest
+from .model_card import model_card
+from .runtime import ExportedSpace, load_two_tower
+from .text import read_lines
+
+
+def tune_decoding(work: Path, folder: Path, limit: int | None = None) -> dict:
+    """Writes the best decoding settings to work/decoding.json and the whole grid to work/tuning.json."""
+    space = ExportedSpace(folder)
+    model, _ = load_two_tower(folder)
+    grid = tune(model, space, HeldOut(work, space, limit))
+    (work / "tuning.json").write_text(json.dumps(grid, indent=1))
+    best = {name: grid[0][name] for name in asdict(Decoding())}
+    (work / "decoding.json").write_text(json.dumps(best, indent=1))
+    return best
+
+
+def evaluate(work: Path, folder: Path, limit: int | None = None) -> dict:
+    """Scores the folder on the validation sets; writes scores.json, MODEL_CARD.md and the manifest's hashes."""
+    limit = limit or 500
+    space = ExportedSpace(folder)
+    model, decoding = load_two_tower(folder)
+    held_out = HeldOut(work, space, None if limit >= 500 else limit)
+    scores = {"sentences": limit, "round_trip": {}, "translation": {}, "xsim_error": {}}
+    stories = list(islice(read_lines(work / "text" / "story-sentences.valid.txt"), limit))
+    scores["round_trip"]["story sentences (English)"] = round_trip(space, stories, "eng_Latn")
+    for short in ("fr", "de", "es"):
+        path = work / "text" / f"pairs.en-{short}.valid.tsv"
+        pairs = [line.split("\t") for line in islice(read_lines(path), limit)] if path.exists() else []
+        if pairs:
+            score_pairs(space, short, pairs, scores)
+    scores["concepts"] = teacher_forced(model, space, held_out, decoding)
+    scores["continuations"] = continuations(model, space, held_out, decoding, 6)
+    tuning = work / "tuning.json"
+    scores["tuning"] = json.loads(tuning.read_text()) if tuning.exists() else []
+    (folder / "scores.json").write_text(json.dumps(scores, indent=1, ensure_ascii=False) + "\n")
+    (folder / "MODEL_CARD.md").write_text(model_card(work, space.manifest, scores))
+    write_manifest(folder, space.manifest)
+    return scores
+
+
+def score_pairs(space: ExportedSpace, short: str, pairs: list[list[str]], scores: dict) -> None:
+    """Adds round trip, translation in both directions and xsim of one language to `scores`."""
+    code = LANGUAGES[short]
+    english, other = ([pair[side] for pair in pairs] for side in (0, 1))
+    if short == "fr":
+        scores["round_trip"]["English"] = round_trip(space, english, "eng_Latn")
+    scores["round_trip"][short] = round_trip(space, other, code)
+    vectors = {"en": space.encode(english), short: space.encode(other, code)}
+    for source, target, truth in (("en", short, other), (short, "en", english)):
+        texts = space.decode(vectors[source], LANGUAGES[target])
+        scores["translation"][f"{source}-{target}"] = {
+            "chrf": CHRF().corpus_score(texts, [truth]).score,
+            "bleu": BLEU().corpus_score(texts, [truth]).score,
+            "first": list(zip(pairs_side(pairs, source)[:5], texts[:5], truth[:5], strict=True)),
+        }
+    scores["xsim_error"][short] = xsim_error(vectors[short], vectors["en"])
+
+
+def pairs_side(pairs: list[list[str]], language: str) -> list[str]:
+    return [pair[0 if language == "en" else 1] for pair in pairs]
+
+
+def round_trip(space: ExportedSpace, sentences: list[str], code: str) -> dict:
+    """Encode, decode greedily in the same language, compare.
+
+    Token accuracy: share of the sentence's pieces that the output has at the same position.
+    """
+    vectors = space.encode(sentences, code)
+    texts = space.decode(vectors, code)
+    hits = total = 0
+    for sentence, text in zip(sentences, texts, strict=True):
+        want, got = space.tokenizer.encode(sentence).ids, space.tokenizer.encode(text).ids
+        hits += sum(a == b for a, b in zip(want, got, strict=False))
+        total += len(want)
+    return {
+        "exact": float(np.mean([a == b for a, b in zip(sentences, texts, strict=True)])),
+        "token_accuracy": hits / max(1, total),
+        "bleu": BLEU().corpus_score(texts, [sentences]).score,
+        "chrf": CHRF().corpus_score(texts, [sentences]).score,
+        "first": list(zip(sentences[:8], texts[:8], strict=True)),
+    }
+
+
+def xsim_error(source: np.ndarray, english: np.ndarray) -> float:
+    """Share of sentences whose nearest English vector by cosine is not their translation (xsim)."""
+    unit = lambda x: x / np.linalg.norm(x, axis=1, keepdims=True)  # noqa: E731
+    nearest = (unit(source) @ unit(english).T).argmax(1)
+    return float(np.mean(nearest != np.arange(len(source))))

@@ -1,0 +1,162 @@
+"""Step `export`: the model folder the browser loads, checked against PyTorch before its manifest is written."""
+
+import hashlib
+import json
+import shutil
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from .config import (
+    BOS,
+    END_OF_TEXT,
+    EOS,
+    LANGUAGE_NAMES,
+    LANGUAGES,
+    MAX_CHARACTERS,
+    MAX_TOKENS,
+    PAD,
+    UNK,
+    Profile,
+)
+from .diffusion import TRAIN_STEPS, Decoding
+from .graphs import export_graphs
+from .space import Space, load_space
+from .tokenizer import language_ids, load_tokenizer
+from .two_tower import TwoTower
+from .verify import verify_folder
+
+SIZE_LIMIT = 64_000_000
+LICENCE = "CC-BY-SA-4.0 (weights; attribution of the training texts in MODEL_CARD.md)"
+DESCRIPTION = (
+    "A small sentence space for English, French, German and Spanish with a Two-Tower diffusion concept model."
+)
+SCHEDULER = {
+    "num_diffusion_train_steps": TRAIN_STEPS,
+    "beta_schedule": "squaredcos_cap_v2",
+    "rescale_betas_zero_snr": True,
+    "timestep_spacing": "trailing",
+    "prediction_type": "sample",
+}
+
+
+def export(work: Path, folder: Path, profile: Profile, name: str = "mini", version: str = "0.1.0") -> dict:
+    """Exports the work directory's space and concept model; returns the sizes of the files.
+
+    Without work/two-tower.pt an untrained concept model of the profile's size is written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "manifest.json").unlink(missing_ok=True)
+    space = round_to_f16(load_space(work))
+    two_tower, architecture = load_concept_model(work, space, profile)
+    export_graphs(space.encoder, space.decoder, folder)
+    save_concept_model(two_tower, folder / "two-tower.safetensors")
+    shutil.copyfile(work / "tokenizer.json", folder / "tokenizer.json")
+    manifest = {
+        "format": "noema-model",
+        "formatVersion": 1,
+        "name": name,
+        "version": version,
+        "licence": LICENCE,
+        "description": DESCRIPTION,
+        "files": {},
+        "space": space_entry(space, work),
+        "conceptModels": {"two-tower": concept_entry(architecture, load_decoding(work))},
+        "defaultConceptModel": "two-tower",
+    }
+    verify_folder(space, folder, manifest)
+    return write_manifest(folder, manifest)
+
+
+def write_manifest(folder: Path, manifest: dict) -> dict:
+    """Lists every file with size and SHA-256 and writes manifest.json last."""
+    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != "manifest.json")
+    manifest["files"] = {
+        path.name: {"bytes": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+        for path in files
+    }
+    total = sum(entry["bytes"] for entry in manifest["files"].values())
+    if total >= SIZE_LIMIT:
+        raise ValueError(f"the folder has {total} bytes, the limit is {SIZE_LIMIT}")
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+    return {"total": total, **{name: entry["bytes"] for name, entry in manifest["files"].items()}}
+
+
+def round_to_f16(space: Space) -> Space:
+    """Rounds all parameters to f16 values, so that storing them as f16 loses nothing more."""
+    for parameter in space.parameters():
+        parameter.copy_(parameter.half().float())
+    return space
+
+
+def load_concept_model(work: Path, space: Space, profile: Profile) -> tuple[TwoTower, dict]:
+    """The trained concept model, or an untrained one, with its architecture."""
+    checkpoint = work / "two-tower.pt"
+    if checkpoint.exists():
+        saved = torch.load(checkpoint, map_location="cpu")
+        model = TwoTower(**saved["architecture"])
+        model.load_state_dict(saved["average"])
+        return model, saved["architecture"]
+    names = ("model_dim", "heads", "context_layers", "denoiser_layers", "ffn_inner", "max_seq_len")
+    sizes = {name: getattr(profile.two_tower, name) for name in names}
+    architecture = {"sonar_dim": space.sizes["dim"], **sizes}
+    return TwoTower(**architecture), architecture
+
+
+def save_concept_model(model: nn.Module, path: Path) -> None:
+    """F16 weights, F32 normalizer."""
+    tensors = {
+        name: value.contiguous() if "sonar_normalizer" in name else value.half().contiguous()
+        for name, value in model.state_dict().items()
+    }
+    save_file(tensors, path, metadata={"format": "pt"})
+
+
+def load_decoding(work: Path) -> Decoding:
+    """The settings chosen by `evaluate --tune`, or the paper's with fewer steps."""
+    path = work / "decoding.json"
+    if not path.exists():
+        return Decoding()
+    known = {entry.name for entry in fields(Decoding)}
+    return Decoding(**{k: v for k, v in json.loads(path.read_text()).items() if k in known})
+
+
+def space_entry(space: Space, work: Path) -> dict:
+    sizes, tokens = space.sizes, language_ids(load_tokenizer(work))
+    return {
+        "dim": sizes["dim"],
+        "languages": [
+            {"code": code, "name": LANGUAGE_NAMES[code], "token": tokens[short]}
+            for short, code in LANGUAGES.items()
+        ],
+        "tokenizer": "tokenizer.json",
+        "tokens": {"pad": PAD, "unk": UNK, "bos": BOS, "eos": EOS},
+        "maxTokens": MAX_TOKENS,
+        "maxCharacters": MAX_CHARACTERS,
+        "encoder": {"file": "encoder.onnx"},
+        "decoder": {
+            "conditioning": "decoder-conditioning.onnx",
+            "step": "decoder-step.onnx",
+            "layers": sizes["layers"],
+            "heads": sizes["heads"],
+            "headDim": sizes["dim"] // sizes["heads"],
+        },
+        "endOfText": END_OF_TEXT,
+    }
+
+
+def concept_entry(architecture: dict, decoding: Decoding) -> dict:
+    camel = {
+        "".join(part.title() if i else part for i, part in enumerate(k.split("_"))): v
+        for k, v in asdict(decoding).items()
+    }
+    return {
+        "family": "two_tower",
+        "file": "two-tower.safetensors",
+        "architecture": architecture,
+        "scheduler": SCHEDULER,
+        "decoding": {**camel, "endOfTextThreshold": 0.9, "stopOnRepetitionThreshold": 0.9, "beam": 5},
+    }

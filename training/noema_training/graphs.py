@@ -1,0 +1,154 @@
+"""The three ONNX graphs of the space: encoder, decoder conditioning and one decoder step with a key/value cache."""
+
+import io
+import math
+import warnings
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+import torch.nn.functional as F
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+from .sonar import Decoder, Encoder
+
+OPSET = 17
+STORED_AS_F16 = 1024
+
+
+class EncoderGraph(nn.Module):
+    """input_ids, attention_mask int64 [n, length] -> embeddings [n, dim]."""
+
+    def __init__(self, encoder: Encoder):
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        return self.encoder(input_ids, attention_mask)
+
+
+class ConditioningGraph(nn.Module):
+    """embeddings [n, dim] -> conditioning [n, layers, dim]."""
+
+    def __init__(self, decoder: Decoder):
+        super().__init__()
+        self.decoder = decoder
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        return self.decoder.conditioning(embeddings)
+
+
+class StepGraph(nn.Module):
+    """One decoder step: t new tokens after `past` cached ones; `beam_index` picks the rows of the cache.
+
+    input_ids [n, t], conditioning [n, layers, dim], past_key and past_value [layers, n_past, heads, past, head_dim],
+    beam_index [n] -> logits [n, vocabulary] of the last position, present_key, present_value.
+    """
+
+    def __init__(self, decoder: Decoder):
+        super().__init__()
+        self.frontend = decoder.decoder_frontend
+        self.stack = decoder.decoder
+        self.no_bias = nn.Parameter(torch.zeros(self.frontend.embed.num_embeddings), requires_grad=False)
+
+    def forward(self, input_ids, conditioning, past_key, past_value, beam_index):
+        past_key = past_key.index_select(1, beam_index)
+        past_value = past_value.index_select(1, beam_index)
+        past, new = past_key.shape[3], input_ids.shape[1]
+        positions = torch.arange(past + new)
+        hidden = positions[None, :] > positions[past:, None]
+        x = self.frontend.embed(input_ids) * math.sqrt(self.frontend.embed.embedding_dim)
+        x = x + self.frontend.positions.index_select(0, positions[past:])
+        keys, values = [], []
+        for index, layer in enumerate(self.stack.layers):
+            attention, h = layer.self_attn, layer.self_attn_layer_norm(x)
+            key = torch.cat([past_key[index], attention.split(attention.k_proj(h))], dim=2)
+            value = torch.cat([past_value[index], attention.split(attention.v_proj(h))], dim=2)
+            scores = attention.split(attention.q_proj(h)) @ key.transpose(-1, -2) * attention.head_dim**-0.5
+            mixed = torch.softmax(scores.masked_fill(hidden, -1e9), dim=-1) @ value
+            x = x + attention.output_proj(mixed.transpose(1, 2).flatten(2))
+            x = x + conditioning[:, index, None]
+            x = x + layer.ffn(layer.ffn_layer_norm(x))
+            keys.append(key)
+            values.append(value)
+        last = self.stack.layer_norm(x[:, -1])
+        # With a bias the head becomes Gemm(transB=1) and shares the embedding instead of a transposed copy.
+        logits = F.linear(last, self.frontend.embed.weight, self.no_bias)
+        return logits, torch.stack(keys), torch.stack(values)
+
+
+def export_graphs(encoder: Encoder, decoder: Decoder, folder: Path) -> None:
+    """Writes encoder.onnx, decoder-conditioning.onnx and decoder-step.onnx."""
+    layers, heads = len(decoder.decoder.layers), decoder.decoder.layers[0].self_attn.heads
+    dim = decoder.decoder_frontend.embed.embedding_dim
+    ids = torch.full((2, 3), 5)
+    past = torch.zeros(layers, 2, heads, 4, dim // heads)
+    save_graph(
+        EncoderGraph(encoder),
+        (ids, torch.ones_like(ids)),
+        folder / "encoder.onnx",
+        {"input_ids": {0: "n", 1: "length"}, "attention_mask": {0: "n", 1: "length"}},
+        {"embeddings": {0: "n"}},
+    )
+    save_graph(
+        ConditioningGraph(decoder),
+        (torch.zeros(2, dim),),
+        folder / "decoder-conditioning.onnx",
+        {"embeddings": {0: "n"}},
+        {"conditioning": {0: "n"}},
+    )
+    save_graph(
+        StepGraph(decoder),
+        (ids, torch.zeros(2, layers, dim), past, past, torch.arange(2)),
+        folder / "decoder-step.onnx",
+        {
+            "input_ids": {0: "n", 1: "t"},
+            "conditioning": {0: "n"},
+            "past_key": {1: "n_past", 3: "past"},
+            "past_value": {1: "n_past", 3: "past"},
+            "beam_index": {0: "n"},
+        },
+        {"logits": {0: "n"}, "present_key": {1: "n", 3: "total"}, "present_value": {1: "n", 3: "total"}},
+    )
+
+
+def save_graph(module: nn.Module, inputs: tuple, path: Path, input_axes: dict, output_axes: dict) -> None:
+    """Exports by tracing, then stores large weights as f16 followed by a Cast."""
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            module.eval(),
+            inputs,
+            buffer,
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=list(input_axes),
+            output_names=list(output_axes),
+            dynamic_axes=input_axes | output_axes,
+            do_constant_folding=True,
+        )
+    model = store_as_f16(onnx.load_from_string(buffer.getvalue()))
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, path)
+
+
+def store_as_f16(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Replaces large f32 initializers by f16 ones and a Cast, where that loses nothing."""
+    casts = []
+    for tensor in model.graph.initializer:
+        if tensor.data_type != TensorProto.FLOAT:
+            continue
+        array = numpy_helper.to_array(tensor)
+        half = array.astype(np.float16)
+        if array.size < STORED_AS_F16 or not np.array_equal(half.astype(np.float32), array):
+            continue
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(half, f"{name}.f16"))
+        casts.append(helper.make_node("Cast", [f"{name}.f16"], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    return model

@@ -1,0 +1,162 @@
+"""MODEL_CARD.md from the scores, the training logs and the data counts."""
+
+import json
+from pathlib import Path
+
+import torch
+
+DATA = """\
+| text | used for | source | licence |
+|---|---|---|---|
+| stories told from the world grammars in `training/worlds` | space, concept model | written for Noema | CC0 1.0 |
+| English-French, -German, -Spanish sentence pairs | space | Tatoeba contributors (tatoeba.org), extracts by manythings.org/anki | CC BY 2.0 FR |
+| single sentences in the four languages | space | Mozilla Common Voice (CC0 1.0), Tatoeba (CC BY 2.0 FR), ELTeC novels (CC BY 4.0, texts public domain), English Wikipedia 2021 (CC BY-SA 3.0) | as stated |
+"""
+
+LIMITS = """\
+- A small model trained for about an hour on a CPU: it shows that the parts work together, not what the method can reach.
+- Sentences of everyday length only. Names, numbers and rare words are often replaced by others; long sentences lose their detail.
+- Translations are rough paraphrases. They are better for short common phrases than for anything else.
+- The concept model has read only very short stories for children told from a few hundred grammars. On held-out worlds it follows
+  the manner of a story more than its facts, mixes up names and repeats itself; on any other text it falls back to such stories.
+- It has no knowledge to rely on and must not be used as a source of facts. No safety tuning was done.
+"""
+
+
+def model_card(work: Path, manifest: dict, scores: dict) -> str:
+    """The whole card; every table names the command that made it."""
+    space, concept = manifest["space"], manifest["conceptModels"]["two-tower"]
+    parts = [
+        f"# {manifest['name']} {manifest['version']}",
+        manifest["description"],
+        f"Licence of the weights: {manifest['licence']}. Noema's code is MIT.",
+        "## What it is",
+        f"- Space: SONAR-style encoder and decoder, {space['dim']} dimensions, {space['decoder']['layers']} + "
+        f"{space['decoder']['layers']} layers; one vector a sentence, in English, French, German and Spanish.",
+        "- Concept model: Two-Tower diffusion LCM (Barrault et al. 2024, arXiv 2412.08821), "
+        + ", ".join(f"{name} {value}" for name, value in concept["architecture"].items())
+        + ".",
+        f"- Default decoding: `{json.dumps(concept['decoding'])}`, chosen on the held-out worlds (below).",
+        "## Training text and attribution",
+        DATA + _counts(work),
+        "Filters and exact public sources are in `training/README.md`. About 8% of whole worlds and 1% of the pairs (by English "
+        "side) are held out; every score below is on those.",
+        "## Training",
+        _training(work),
+        "## Scores of the exported files",
+        "Made by `python -m noema_training evaluate --work WORK --out FOLDER`: ONNX Runtime, f16 weights, greedy decoding, the first "
+        f"{scores['sentences']} lines of each validation file. BLEU and chrF by sacrebleu.",
+        "### Round trip (encode, decode in the same language)",
+        _table(
+            ["", "exact", "token accuracy", "BLEU", "chrF"],
+            [
+                [
+                    name,
+                    _percent(s["exact"]),
+                    _percent(s["token_accuracy"]),
+                    f"{s['bleu']:.1f}",
+                    f"{s['chrf']:.1f}",
+                ]
+                for name, s in scores["round_trip"].items()
+            ],
+        ),
+        "### Translation through the vector",
+        _table(
+            ["direction", "chrF", "BLEU"],
+            [[name, f"{s['chrf']:.1f}", f"{s['bleu']:.1f}"] for name, s in scores["translation"].items()],
+        ),
+        "### Cross-lingual search",
+        "xsim error against English (nearest vector by cosine among the same lines): "
+        + ", ".join(f"{name} {_percent(value)}" for name, value in scores["xsim_error"].items())
+        + ".",
+        "### Next concept, teacher-forced, held-out worlds",
+        _concepts(scores["concepts"]),
+        "### Decoding settings tried",
+        "Made by `python -m noema_training tune --work WORK --out FOLDER` on 400 held-out positions, best first; "
+        "`read` means decoded to text and encoded again.",
+        _tuning(scores["tuning"]),
+        "## First lines, unselected",
+        _examples(scores),
+        "## Limits",
+        LIMITS,
+    ]
+    return "\n\n".join(parts).rstrip() + "\n"
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f}%"
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def _counts(work: Path) -> str:
+    counts = json.loads((work / "text" / "counts.json").read_text())
+    named = ", ".join(f"{name} {count:,}" for name, count in counts.items())
+    return f"\nLines after filtering (`python -m noema_training prepare`): {named}."
+
+
+def _training(work: Path) -> str:
+    lines = []
+    for name, step in (("space.pt", "space"), ("two-tower.pt", "two-tower")):
+        path = work / name
+        if not path.exists():
+            lines.append(f"- `{step}`: not trained.")
+            continue
+        saved = torch.load(path, map_location="cpu")
+        minutes = saved["elapsed"] / 60
+        log = (work / f"{step}.log.jsonl").read_text().splitlines()
+        last = json.loads(log[-1]) if log else {}
+        losses = ", ".join(
+            f"{key} {value}" for key, value in last.items() if key not in ("step", "seconds", "scale")
+        )
+        lines.append(
+            f"- `python -m noema_training {step}`: {saved['step']:,} steps in {minutes:.0f} minutes; last averages: {losses}."
+        )
+    notes = work / "training-notes.txt"
+    return "\n".join(lines) + (f"\n\n{notes.read_text().strip()}" if notes.exists() else "")
+
+
+def _concepts(scores: dict) -> str:
+    rows = [
+        [name, f"{entry['l2']:.3f}", _percent(entry["ca"])]
+        for name, entry in scores.items()
+        if isinstance(entry, dict)
+    ]
+    text = (
+        f"{scores['concepts']} concepts, mean norm {scores['norm']:.3f}. CA: share of the other held-out sentences that are "
+        "farther from the prediction than the true one (50% is chance)."
+    )
+    return text + "\n\n" + _table(["prediction", "l2", "CA"], rows)
+
+
+def _tuning(grid: list[dict]) -> str:
+    if not grid:
+        return "Not run."
+    names = ["steps", "guidance_scale", "guidance_rescale", "initial_noise_scale"]
+    rows = [
+        [entry[name] for name in names]
+        + [f"{entry['l2']:.3f}", _percent(entry["ca"]), f"{entry['l2_read']:.3f}", _percent(entry["ca_read"])]
+        for entry in grid
+    ]
+    return _table([*names, "l2", "CA", "l2 read", "CA read"], rows)
+
+
+def _examples(scores: dict) -> str:
+    parts = []
+    for name, entry in scores["round_trip"].items():
+        parts.append(f"Round trip, {name}:")
+        parts.append(_table(["sentence", "comes back as"], entry["first"]))
+    for name, entry in scores["translation"].items():
+        parts.append(f"Translation {name}:")
+        parts.append(_table(["source", "output", "reference"], entry["first"]))
+    parts.append("Free continuations of the first held-out worlds (sampled with fixed seeds):")
+    for entry in scores["continuations"]:
+        ending = " (ended by itself)" if entry["ended"] else ""
+        parts.append(
+            f"- *{' '.join(entry['prompt'])}* → {' '.join(entry['continuation'])}{ending}\n"
+            f"  - in French: {' '.join(entry['in French'])}"
+        )
+    return "\n\n".join(parts)

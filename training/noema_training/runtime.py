@@ -1,0 +1,92 @@
+"""The exported model folder run with ONNX Runtime: what the browser computes, in Python."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+from safetensors.torch import load_file
+
+from .batches import pad
+from .config import EOS
+from .diffusion import Decoding
+from .tokenizer import load_tokenizer
+from .two_tower import TwoTower
+
+
+class ExportedSpace:
+    """Encoder and decoder of a model folder."""
+
+    def __init__(self, folder: Path, threads: int = 2):
+        self.manifest = json.loads((folder / "manifest.json").read_text())
+        space = self.manifest["space"]
+        self.tokenizer = load_tokenizer(folder)
+        self.languages = {entry["code"]: entry["token"] for entry in space["languages"]}
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        open_graph = lambda name: onnxruntime.InferenceSession(folder / name, options)  # noqa: E731
+        self.encoder = open_graph(space["encoder"]["file"])
+        self.conditioning = open_graph(space["decoder"]["conditioning"])
+        self.step = open_graph(space["decoder"]["step"])
+        self.decoder = space["decoder"]
+
+    def encode(self, sentences: list[str], language: str = "eng_Latn", batch: int = 64) -> np.ndarray:
+        """Sentences -> embeddings [n, dim]."""
+        token = self.languages[language]
+        rows = [np.array([token, *e.ids, EOS]) for e in self.tokenizer.encode_batch(sentences)]
+        order = np.argsort([len(row) for row in rows], kind="stable")
+        out = np.zeros((len(rows), self.manifest["space"]["dim"]), np.float32)
+        for start in range(0, len(rows), batch):
+            picked = order[start : start + batch]
+            ids = pad([rows[i] for i in picked], -1).numpy()
+            mask = (ids >= 0).astype(np.int64)
+            feed = {"input_ids": np.maximum(ids, 0), "attention_mask": mask}
+            out[picked] = self.encoder.run(["embeddings"], feed)[0]
+        return out
+
+    def decode_ids(self, embeddings: np.ndarray, language: str, max_pieces: int = 60) -> list[list[int]]:
+        """Greedy pieces of one batch, prefix and `</s>` left out."""
+        n = len(embeddings)
+        conditioning = self.conditioning.run(None, {"embeddings": embeddings.astype(np.float32)})[0]
+        shape = (self.decoder["layers"], n, self.decoder["heads"], 0, self.decoder["headDim"])
+        key = value = np.zeros(shape, np.float32)
+        ids = np.tile([[EOS, self.languages[language]]], (n, 1)).astype(np.int64)
+        result, open_rows = [[] for _ in range(n)], np.ones(n, bool)
+        for _ in range(max_pieces):
+            feed = {"input_ids": ids, "conditioning": conditioning, "past_key": key, "past_value": value}
+            logits, key, value = self.step.run(None, feed | {"beam_index": np.arange(n)})
+            logits[:, 0] = -np.inf
+            chosen = logits.argmax(1)
+            open_rows &= chosen != EOS
+            if not open_rows.any():
+                break
+            for row in np.flatnonzero(open_rows):
+                result[row].append(int(chosen[row]))
+            ids = chosen[:, None].astype(np.int64)
+        return result
+
+    def decode(self, embeddings: np.ndarray, language: str = "eng_Latn", batch: int = 128) -> list[str]:
+        """Embeddings [n, dim] -> greedy text."""
+        texts = []
+        for start in range(0, len(embeddings), batch):
+            rows = self.decode_ids(embeddings[start : start + batch], language)
+            texts += [self.tokenizer.decode(row).strip() for row in rows]
+        return texts
+
+
+def load_two_tower(folder: Path) -> tuple[TwoTower, Decoding]:
+    """The exported concept model (f16 weights computed in f32) and its default settings."""
+    entry = json.loads((folder / "manifest.json").read_text())["conceptModels"]["two-tower"]
+    model = TwoTower(**entry["architecture"])
+    weights = load_file(folder / entry["file"])
+    model.load_state_dict({name: tensor.to(torch.float32) for name, tensor in weights.items()})
+    defaults = entry["decoding"]
+    decoding = Decoding(
+        steps=defaults["steps"],
+        guidance_scale=defaults["guidanceScale"],
+        guidance_rescale=defaults["guidanceRescale"],
+        initial_noise_scale=defaults["initialNoiseScale"],
+        epsilon_scaling=defaults["epsilonScaling"],
+    )
+    return model.eval().requires_grad_(False), decoding
