@@ -1,4 +1,5 @@
 import { ModelFormatError, throwIfAborted } from '../errors'
+import { batches } from './batches'
 import { nextTask } from './next-task'
 import { floats, type Graph, int64 } from './onnx'
 
@@ -20,7 +21,10 @@ export async function encodeSequences(
   signal?: AbortSignal,
 ): Promise<Float32Array> {
   const embeddings = new Float32Array(sequences.length * dim)
-  for (const batch of batches(sequences.map((sequence) => sequence.length))) {
+  for (const batch of batches(
+    sequences.map((sequence) => sequence.length),
+    tokensPerRun,
+  )) {
     const length = sequences[batch[0]!]!.length
     const shape = [batch.length, length]
     const { embeddings: output } = await graph.run(
@@ -41,20 +45,4 @@ export async function encodeSequences(
     throwIfAborted(signal)
   }
   return embeddings
-}
-
-/** Indices grouped by equal length, each group of at most `tokensPerRun` tokens (or one sequence). */
-export function batches(lengths: readonly number[]): number[][] {
-  const groups: number[][] = []
-  const open = new Map<number, number[]>()
-  for (const [index, length] of lengths.entries()) {
-    let group = open.get(length)
-    if (!group || (group.length + 1) * length > tokensPerRun) {
-      group = []
-      open.set(length, group)
-      groups.push(group)
-    }
-    group.push(index)
-  }
-  return groups
 }

@@ -9,9 +9,12 @@ const mostMarks = 16
 
 /** Hyphens for a dash, what may change under NFC (a character with its marks, a run of Hangul letters), and marks beyond the limit. */
 const characters = new RegExp(
-  `-{2,}|[\\u1100-\\u11ff\\ua960-\\ua97f\\uac00-\\ud7ff]+\\p{M}{0,${mostMarks}}|[^\\p{M}\\p{ASCII}]\\p{M}{0,${mostMarks}}|\\p{ASCII}\\p{M}{1,${mostMarks}}|\\p{M}{1,1000}`,
+  `-{2,}|[\\u1100-\\u11ff\\ua960-\\ua97f\\uac00-\\ud7ff]+\\p{M}{0,${mostMarks}}|[^\\p{M}\\p{ASCII}]\\p{M}{0,${mostMarks}}|[!-~]\\p{M}{1,${mostMarks}}|\\p{M}{1,1000}`,
   'gu',
 )
+
+/** A mark may become two under NFC. */
+const tooManyMarks = new RegExp(`(?<=\\p{M}{${mostMarks}})\\p{M}+`, 'u')
 
 const straight: Readonly<Record<string, string>> = {
   '\u2018': "'",
@@ -48,9 +51,11 @@ export function normalizeWithOffsets(source: string): NormalizedText {
     const known = straight[character]
     if (known !== undefined) return known
     if (character.startsWith('--')) return '—'
-    return /^\p{M}/u.test(character) ? '' : character.normalize('NFC')
+    return /^\p{M}/u.test(character) ? '' : character.normalize('NFC').replace(tooManyMarks, '')
   })
-  return { text: straightened.text, sourceOffset: (offset) => spaced.sourceOffset(straightened.sourceOffset(offset)) }
+  // Between two spaces there may have been marks only.
+  const single = rewrite(straightened.text, / {2,}/g, () => ' ')
+  return { text: single.text, sourceOffset: (offset) => spaced.sourceOffset(straightened.sourceOffset(single.sourceOffset(offset))) }
 }
 
 /** Replaces every match and remembers where the lengths differ. */

@@ -171,11 +171,11 @@ function endsSentence(text: string, start: number, end: number, { abbreviations,
 
 /** Separators to cut a long sentence at, most telling first (lcm.md §10); a cut lies behind them. */
 const separators = [
-  /(?<![.!?。！？])[.!?。！？]+["'»›)\]]*(?=\s)|[。！？]+/g,
-  /[;；]+/g,
-  /[,，、]+(?=\s)|[，、]+/g,
-  /:+(?=\s)|：+/g,
-  />+/g,
+  /(?<![.!?。！？])[.!?。！？]+["'»›)\]]*(?=\s)|[。！？]+(?!\p{M})/gu,
+  /[;；]+(?!\p{M})/gu,
+  /[,，、]+(?=\s)|[，、]+(?!\p{M})/gu,
+  /:+(?=\s)|：+(?!\p{M})/gu,
+  />+(?!\p{M})/gu,
   / /g,
 ]
 
