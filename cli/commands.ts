@@ -29,7 +29,10 @@ export async function continueText(
       const stream = noema.continue(text, settings)
       for (;;) {
         const { value, done } = await stream.next()
-        if (done) return { ...value, concepts, info: { model: noema.info.name, version: noema.info.version, device: noema.info.device } }
+        if (done) {
+          const { name, version, device } = noema.info
+          return { ...value, concepts, model: `${name} ${version}`, device: device.gpu ? device.description : device.reason }
+        }
         const { index, text, language, timing } = value
         concepts.push({ index, text, language, timing })
         onEvent(text)

@@ -36,8 +36,8 @@ export async function load(model = 'mini', options: LoadOptions = {}): Promise<N
   }
 }
 
-/** Built, this module is part of `noema.js` at the root of the site; in development it is `src/api/load.ts`. */
-const siteRoot = new URL(import.meta.env.DEV ? '/' : './', import.meta.url)
+/** Built, this module is in `assets/`, shared by the page and `noema.js`; in development it is `src/api/load.ts`. */
+const siteRoot = new URL(import.meta.env.DEV ? '/' : '../', import.meta.url)
 
 function modelUrl(model: string): string {
   if (/^[\w-]+$/.test(model)) return new URL(`models/${model}/`, siteRoot).href

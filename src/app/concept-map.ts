@@ -12,11 +12,12 @@ export class ConceptMap {
   constructor(canvas: HTMLCanvasElement) {
     const style = getComputedStyle(document.documentElement)
     const color = (name: string) => resolveColor(canvas, style.getPropertyValue(name))
-    const [line, old, fresh] = [color('--line'), color('--accent'), color('--new')]
+    const [line, text, old, fresh] = [color('--line'), color('--text'), color('--accent'), color('--new')]
     const pointColor = ({ dataIndex }: { dataIndex: number }) => (this.#concepts[dataIndex]?.isNew ? fresh : old)
     const scale = { grid: { color: line }, ticks: { display: false }, grace: '15%' } as const
     this.#chart = new Chart(canvas, {
       type: 'line',
+      plugins: [{ id: 'numbers', afterDatasetsDraw: (chart) => drawNumbers(chart as Chart, text) }],
       data: {
         datasets: [
           {
@@ -63,6 +64,14 @@ export class ConceptMap {
   #label(index: number): string {
     return `${index + 1}. ${this.#concepts[index]?.text ?? ''}`
   }
+}
+
+/** The sentence's number beside each point. */
+function drawNumbers(chart: Chart, color: string): void {
+  const { ctx } = chart
+  ctx.fillStyle = color
+  ctx.font = '12px system-ui, sans-serif'
+  for (const [index, point] of chart.getDatasetMeta(0).data.entries()) ctx.fillText(String(index + 1), point.x + 10, point.y - 8)
 }
 
 /** Canvas colours cannot be `light-dark()`: what the browser makes of it on an element can. */
