@@ -4,6 +4,7 @@ import type { OnProgress } from '../progress'
 import { conditioningInputs, type DecoderGraphs, decodeVectors, stepInputs } from './decoder'
 import { encoderInputs, encodeSequences } from './encoder'
 import { Languages } from './languages'
+import { nextTask } from './next-task'
 import { normalizeText } from './normalize'
 import { Graph } from './onnx'
 import { type Sentence, splitSentences } from './splitter'
@@ -36,6 +37,9 @@ interface Parts {
   encoder: Graph
   decoder: DecoderGraphs
 }
+
+/** Sentences turned into tokens before messages are handled: some milliseconds. */
+const sentencesPerTask = 64
 
 /** A concept space: sentences to vectors and vectors to sentences. */
 export class Space {
@@ -117,12 +121,19 @@ export class Space {
    */
   async encode(sentences: readonly string[], { language, signal }: EncodeOptions): Promise<Float32Array> {
     const source = this.#languages.get(language)
-    const sequences = sentences.map((sentence, index) => {
-      const sequence = this.#parts.tokenizer.source(normalizeText(sentence), source)
-      if (!sequence) throw new InvalidInput(`Sentence ${index} is empty.`, { index })
-      return sequence
+    return this.#run(signal, async (either) => {
+      const sequences: number[][] = []
+      for (const [index, sentence] of sentences.entries()) {
+        const sequence = this.#parts.tokenizer.source(normalizeText(sentence), source)
+        if (!sequence) throw new InvalidInput(`Sentence ${index} is empty.`, { index })
+        sequences.push(sequence)
+        if (index % sentencesPerTask === sentencesPerTask - 1) {
+          await nextTask()
+          throwIfAborted(either)
+        }
+      }
+      return encodeSequences(this.#parts.encoder, sequences, this.dim, either)
     })
-    return this.#run(signal, (either) => encodeSequences(this.#parts.encoder, sequences, this.dim, either))
   }
 
   /**

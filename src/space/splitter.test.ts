@@ -65,6 +65,12 @@ describe('sentence boundaries', () => {
     ])
   })
 
+  test('two lines are one paragraph only when the second goes on in lower case', () => {
+    const line = 'A line that is long enough to have been wrapped at its end'
+    expect(texts(`${line}\nAnother line`)).toEqual([line, 'Another line'])
+    expect(texts(`${line}\nand goes on`)).toEqual([`${line} and goes on`])
+  })
+
   test('offsets lead back to the source', () => {
     const source = '  “Où…\u00a0là” -- dit-il.\n\n\u200bE\u0301tienne  vint.  '
     expect(split(source, 'fra_Latn').map(({ start, end }) => source.slice(start, end))).toEqual([

@@ -80,6 +80,8 @@ function paragraphs(source: string): Range[] {
 function isWrapped(source: string, lines: readonly Range[]): boolean {
   const width = lines.reduce((longest, { start, end }) => Math.max(longest, end - start), 0)
   if (lines.length < 2 || width < 40 || width > 120) return false
+  // Of two lines the longer would always seem full: here only a word in lower case tells that the sentence goes on.
+  if (lines.length === 2 && !/^\s*\p{Ll}/u.test(source.slice(lines[1]!.start, lines[1]!.end))) return false
   return lines.slice(0, -1).every(({ start, end }, index) => {
     const next = lines[index + 1]!
     const word = /\S+/.exec(source.slice(next.start, Math.min(next.end, next.start + width)))![0]
