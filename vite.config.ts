@@ -7,6 +7,8 @@ const isolation = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-E
 
 export default defineConfig(({ mode }) => ({
   base: './',
+  // A missing file is a 404, not the page.
+  appType: 'mpa',
   worker: { format: 'es' },
   optimizeDeps: { exclude: ['onnxruntime-web'] },
   server: { headers: isolation, fs: { allow: ['..'] } },

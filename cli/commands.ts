@@ -8,11 +8,9 @@ interface Common {
   json?: boolean
 }
 
-interface Sampling {
+interface Sampling extends Api.SamplingSettings {
   language: string
   seed: number
-  steps?: number
-  guidance?: number
   conceptModel?: string
 }
 
@@ -90,8 +88,7 @@ export async function translate({ model, json, file, ...settings }: Common & { f
   })
 }
 
-export async function predict({ model, json, file, ...settings }: Common & Sampling & { file: string }) {
-  const { seed, steps, guidance, conceptModel } = settings
+export async function predict({ model, json, file, language, ...sampling }: Common & Sampling & { file: string }) {
   await withNoema(
     model,
     async ({ noema, onEvent }, [documents, language, sampling]) => {
@@ -105,7 +102,7 @@ export async function predict({ model, json, file, ...settings }: Common & Sampl
         }
       }
     },
-    [readDocuments(file), settings.language, { seed, steps, guidance, conceptModel }] as const,
+    [readDocuments(file), language, sampling] as const,
     (line) => console.log(json ? line : describePrediction(line)),
   )
 }

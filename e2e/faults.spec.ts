@@ -42,7 +42,7 @@ const flipped = (bytes: Buffer) => {
 
 const faults: [what: string, file: string, answer: Parameters<typeof spoil>[2], code: string][] = [
   ['a web page in place of the weights', 'two-tower.safetensors', () => ({ contentType: 'text/html', body: html }), 'model-integrity'],
-  ['a web page in place of the manifest', 'manifest.json', () => ({ contentType: 'text/html', body: html }), 'model-format'],
+  ['a web page in place of the manifest', 'manifest.json', () => ({ contentType: 'text/html', body: html }), 'model-integrity'],
   ['one flipped bit', 'decoder-step.onnx', flipped, 'model-integrity'],
   ['a truncated file', 'encoder.onnx', (bytes) => ({ body: bytes.subarray(0, 1000) }), 'model-integrity'],
   ['an empty file', 'tokenizer.json', () => ({ body: Buffer.alloc(0) }), 'model-integrity'],

@@ -8,6 +8,7 @@ export default defineConfig({
   outputDir: '../test-results',
   timeout: 120_000,
   workers: 1,
+  expect: { timeout: 60_000 },
   forbidOnly: true,
   reporter: 'list',
   use: {

@@ -1,4 +1,12 @@
-export type { Concept, ContinueResult, DeviceInfo, ModelInfo, TeacherForcedConcept, Translation } from '../engine/protocol'
+export type {
+  Concept,
+  ContinueResult,
+  DeviceInfo,
+  ModelInfo,
+  SamplingSettings,
+  TeacherForcedConcept,
+  Translation,
+} from '../engine/protocol'
 export {
   Aborted,
   ContextFull,

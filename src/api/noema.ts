@@ -1,4 +1,4 @@
-import type { Concept, ContinueResult, ModelInfo, TeacherForcedConcept, Translation } from '../engine/protocol'
+import type { Concept, ContinueResult, ModelInfo, SamplingSettings, TeacherForcedConcept, Translation } from '../engine/protocol'
 import { InvalidInput } from '../errors'
 import type { Connection } from './connection'
 import { AsyncQueue } from './queue'
@@ -27,15 +27,11 @@ export interface TranslateOptions extends Cancellable {
   beam?: number
 }
 
-export interface PredictOptions extends Cancellable {
+export interface PredictOptions extends Cancellable, SamplingSettings {
   /** FLORES-200 code of the sentences. Default `eng_Latn`. */
   language?: string
   /** Seed of every random choice, an integer. Default 0. */
   seed?: number
-  /** Inference timesteps S, 1 to the scheduler's T. Default: the model's. */
-  steps?: number
-  /** Guidance scale; 1 is none. Default: the model's. */
-  guidance?: number
   /** One of `info.conceptModels`. Default: `info.defaultConceptModel`. */
   conceptModel?: string
 }

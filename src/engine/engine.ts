@@ -45,11 +45,11 @@ export class Engine {
 
   async continue(job: number, request: ContinueRequest, onConcept: (concept: Concept) => void): Promise<ContinueResult> {
     return this.#run(job, onConcept, async (signal, model) => {
-      const { language, to, concepts, seed, steps, guidance, beam } = request
+      const { text, language, to, concepts, seed, beam, conceptModel, ...sampling } = request
       requireInteger('concepts', concepts, 1, 10_000)
       model.space.requireLanguage(to)
-      const predictor = await model.conceptModel(request.conceptModel)
-      const sentences = this.#split(model, request.text, language)
+      const predictor = await model.conceptModel(conceptModel)
+      const sentences = this.#split(model, text, language)
       if (sentences.length + concepts > predictor.maxLength) {
         throw new ContextFull(
           `The text has ${sentences.length} sentences; with ${concepts} new ones that is more than the ${predictor.maxLength} concepts this model holds. Shorten the text or ask for fewer.`,
@@ -57,7 +57,7 @@ export class Engine {
         )
       }
       const prompt = await model.encode(sentences, language, signal)
-      const generation = predictor.generate(prompt, { concepts, seed, steps, guidance, signal })
+      const generation = predictor.generate(prompt, { concepts, seed, sampling, signal })
       let index = 0
       for (;;) {
         const { value, done } = await generation.next()
@@ -95,16 +95,16 @@ export class Engine {
     return this.#run(job, undefined, async (_, model) => this.#split(model, text, language))
   }
 
-  async predict(job: number, { sentences, language, ...settings }: PredictRequest): Promise<TeacherForcedConcept[]> {
+  async predict(job: number, { sentences, language, seed, conceptModel, ...sampling }: PredictRequest): Promise<TeacherForcedConcept[]> {
     return this.#run(job, undefined, async (signal, model) => {
       if (sentences.length < 2) throw new InvalidInput('A document to predict needs at least two sentences.')
-      const predictor = await model.conceptModel(settings.conceptModel)
+      const predictor = await model.conceptModel(conceptModel)
       if (sentences.length > predictor.maxLength) {
         throw new ContextFull(`The document has ${sentences.length} sentences; this model holds ${predictor.maxLength} concepts.`)
       }
       const { dim } = model.space
       const vectors = await model.encode(sentences, language, signal)
-      const predicted = await predictor.predictNext(vectors, { ...settings, signal })
+      const predicted = await predictor.predictNext(vectors, { seed, sampling, signal })
       return predicted.map((vector, i) => {
         const index = i + 1
         return { index, text: sentences[index] as string, embedding: vectors.slice(index * dim, (index + 1) * dim), predicted: vector }

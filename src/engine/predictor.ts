@@ -5,12 +5,11 @@ import type { Gpu } from '../gpu'
 import type { ConceptModel, SamplingOptions } from '../models/concept-model'
 import { generate, type StopReason, seededNoise } from '../models/generate'
 import { TwoTower } from '../models/two-tower'
+import type { SamplingSettings } from './protocol'
 
-/** What a caller may set; everything left out is the manifest's. */
 export interface PredictorSettings {
   seed: number
-  steps?: number
-  guidance?: number
+  sampling: SamplingSettings
   signal: AbortSignal
 }
 
@@ -84,14 +83,11 @@ export class Predictor {
     return predicted
   }
 
-  #sampling({ steps, guidance }: PredictorSettings): SamplingOptions {
-    const { guidanceRescale, initialNoiseScale, epsilonScaling } = this.#decoding
-    return {
-      steps: steps ?? this.#decoding.steps,
-      guidanceScale: guidance ?? this.#decoding.guidanceScale,
-      guidanceRescale,
-      initialNoiseScale,
-      epsilonScaling,
-    }
+  #sampling({ sampling }: PredictorSettings): SamplingOptions {
+    const { guidance, ...settings } = sampling
+    const { steps, guidanceScale, guidanceRescale, initialNoiseScale, epsilonScaling } = this.#decoding
+    const defaults = { steps, guidanceRescale, initialNoiseScale, epsilonScaling }
+    const given = Object.entries(settings).filter(([, value]) => value !== undefined)
+    return { ...defaults, ...Object.fromEntries(given), guidanceScale: guidance ?? guidanceScale }
   }
 }

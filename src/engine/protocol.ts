@@ -17,15 +17,30 @@ export interface Concept {
   timing: { predict: number; decode: number }
 }
 
-export interface ContinueRequest {
+/** How a concept is drawn from noise (reference names in parentheses). The manifest's decoding defaults hold for what is left out. */
+export interface SamplingSettings {
+  /** S (`inference_timesteps`): 1 to the scheduler's T. More is finer and slower. */
+  steps?: number
+  /** Which noise levels S steps visit: as the released code does, where S = 40 of T = 100 runs 50 steps, or exactly S as in the paper. Default `reference`. */
+  timesteps?: 'reference' | 'paper'
+  /** g (`guidance_scale`), 0 to 1000: how strongly the text so far guides the next concept; 1 is no guidance. */
+  guidance?: number
+  /** r (`guidance_rescale`), 0 to 1: how far guided noise is brought back to the spread of unguided noise. */
+  guidanceRescale?: number
+  /** σ_init (`initial_noise_scale`): factor on the first noise. */
+  initialNoiseScale?: number
+  /** λ_eps (`epsilon_scaling`): divides the noise estimate where the next latent is made. */
+  epsilonScaling?: number
+  /** η (`ddim_eta`), 0 to 1: fresh noise in every step. Default 0, deterministic. */
+  eta?: number
+}
+
+export interface ContinueRequest extends SamplingSettings {
   text: string
   language: string
   to: string
   concepts: number
   seed: number
-  /** What the manifest's decoding defaults give is used for every setting left out. */
-  steps?: number
-  guidance?: number
   beam?: number
   conceptModel?: string
 }
@@ -58,12 +73,10 @@ export interface TeacherForcedConcept {
   predicted: Float32Array
 }
 
-export interface PredictRequest {
+export interface PredictRequest extends SamplingSettings {
   sentences: string[]
   language: string
   seed: number
-  steps?: number
-  guidance?: number
   conceptModel?: string
 }
 
