@@ -10,7 +10,7 @@ export default defineConfig(({ mode }) => ({
   // A missing file is a 404, not the page.
   appType: 'mpa',
   worker: { format: 'es' },
-  optimizeDeps: { exclude: ['onnxruntime-web'] },
+  optimizeDeps: { include: ['@huggingface/tokenizers', 'comlink', 'idb-keyval'], exclude: ['onnxruntime-web'] },
   server: { headers: isolation, fs: { allow: ['..'] } },
   preview: { headers: isolation },
   build: {
