@@ -49,6 +49,15 @@ test('nothing to continue is said in a sentence, and the page goes on', async ({
   await expect(page.getByRole('button', { name: 'Continue' })).toBeEnabled()
 })
 
+test('a text that is far too long is refused in a sentence', async ({ page }) => {
+  await page.goto('/')
+  await expect(page.getByRole('status')).toHaveText(/Ready/)
+  await page.getByLabel('Your text').fill('All work and no play. '.repeat(2000))
+  await page.getByRole('button', { name: 'Continue' }).click()
+  await expect(page.getByRole('alert')).toHaveText(/2000 sentences/)
+  expect(await page.locator('#sentences li').count()).toBe(0)
+})
+
 test('what is typed stays text', async ({ page }) => {
   await page.goto('/')
   await expect(page.getByRole('status')).toHaveText(/Ready/)

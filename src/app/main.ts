@@ -1,4 +1,4 @@
-import { Aborted, load, type Noema, NoemaError, type Progress } from '../api'
+import { Aborted, ContextFull, load, type Noema, NoemaError, type Progress } from '../api'
 import { ConceptMap } from './concept-map'
 import { element, fillLanguages, show } from './elements'
 
@@ -85,7 +85,13 @@ async function continueText(noema: Noema, map: ConceptMap, signal: AbortSignal):
   show(outcome, 'Reading…')
   sentenceList.replaceChildren()
   const from = language.value
+  const concepts = Number(element('concepts', HTMLInputElement).value)
   const sentences = await noema.split(text.value, { language: from, signal })
+  if (sentences.length + concepts > noema.info.maxConcepts) {
+    throw new ContextFull(
+      `The text has ${sentences.length} sentences; with ${concepts} new ones that is more than the ${noema.info.maxConcepts} this model can hold. Shorten it.`,
+    )
+  }
   for (const sentence of sentences) addSentence(sentence, from, false)
   const embeddings = await noema.encode(sentences, { language: from, signal })
   const { dim } = noema.info
@@ -95,7 +101,6 @@ async function continueText(noema: Noema, map: ConceptMap, signal: AbortSignal):
   )
 
   show(outcome, 'Thinking…')
-  const concepts = Number(element('concepts', HTMLInputElement).value)
   const seed = Number(element('seed', HTMLInputElement).value)
   const stream = noema.continue(text.value, {
     language: from,

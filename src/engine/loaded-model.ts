@@ -67,7 +67,7 @@ export class LoadedModel {
 
   get info(): ModelInfo {
     const { name, version, licence, space, conceptModels, defaultConceptModel } = this.manifest
-    const { steps, guidanceScale } = this.#defaults.decoding
+    const { architecture, decoding } = this.#defaults
     return {
       name,
       version,
@@ -77,7 +77,8 @@ export class LoadedModel {
       maxCharacters: space.maxCharacters,
       conceptModels: Object.keys(conceptModels),
       defaultConceptModel,
-      decoding: { steps, guidance: guidanceScale },
+      maxConcepts: architecture.max_seq_len,
+      decoding: { steps: decoding.steps, guidance: decoding.guidanceScale },
       device: this.#device,
       storageWarning: this.#files.warning,
     }

@@ -90,6 +90,8 @@ export interface ModelInfo {
   maxCharacters: number
   conceptModels: string[]
   defaultConceptModel: string
+  /** Most concepts a document can have with the default concept model, new ones included. */
+  maxConcepts: number
   /** Decoding defaults of the default concept model. */
   decoding: { steps: number; guidance: number }
   device: DeviceInfo
