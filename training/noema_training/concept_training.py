@@ -138,12 +138,10 @@ def train_two_tower(
             save()
             saved_at = elapsed
     save()
-    return {
-        "step": step,
-        "seconds": round(elapsed),
-        "loss": running,
-        "valid": validation_loss(average, valid, config, alphas, device),
-    }
+    result = {"step": step, "seconds": round(elapsed), "loss": running}
+    result["valid"] = validation_loss(average, valid, config, alphas, device)
+    print(json.dumps(result), file=log, flush=True)
+    return result
 
 
 @torch.no_grad()

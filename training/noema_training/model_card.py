@@ -5,6 +5,8 @@ from pathlib import Path
 
 import torch
 
+from .worlds import is_held_out, load_worlds
+
 DATA = """\
 | text | used for | source | licence |
 |---|---|---|---|
@@ -39,8 +41,8 @@ def model_card(work: Path, manifest: dict, scores: dict) -> str:
         f"- Default decoding: `{json.dumps(concept['decoding'])}`, chosen on the held-out worlds (below).",
         "## Training text and attribution",
         DATA + _counts(work),
-        "Filters and exact public sources are in `training/README.md`. About 8% of whole worlds and 1% of the pairs (by English "
-        "side) are held out; every score below is on those.",
+        "Filters and exact public sources are in `training/README.md`. "
+        f"{_held_out_worlds()} and 1% of the pairs (by English side) are held out; every score below is on those.",
         "## Training",
         _training(work),
         "## Scores of the exported files",
@@ -98,6 +100,11 @@ def _counts(work: Path) -> str:
     return f"\nLines after filtering (`python -m noema_training prepare`): {named}."
 
 
+def _held_out_worlds() -> str:
+    worlds = load_worlds()
+    return f"{sum(is_held_out(world['id']) for world in worlds)} of {len(worlds)} whole worlds"
+
+
 def _training(work: Path) -> str:
     lines = []
     for name, step in (("space.pt", "space"), ("two-tower.pt", "two-tower")):
@@ -109,9 +116,7 @@ def _training(work: Path) -> str:
         minutes = saved["elapsed"] / 60
         log = (work / f"{step}.log.jsonl").read_text().splitlines()
         last = json.loads(log[-1]) if log else {}
-        losses = ", ".join(
-            f"{key} {value}" for key, value in last.items() if key not in ("step", "seconds", "scale")
-        )
+        losses = ", ".join(f"{k} {v:.3f}" for k, v in last.items() if k not in ("step", "seconds", "scale"))
         lines.append(
             f"- `python -m noema_training {step}`: {saved['step']:,} steps in {minutes:.0f} minutes; last averages: {losses}."
         )

@@ -139,7 +139,9 @@ def train_space(
             _save(checkpoint, space, optimizer, step, elapsed)
             saved_at = elapsed
     _save(checkpoint, space, optimizer, step, elapsed)
-    return {"step": step, "seconds": round(elapsed), **averages}
+    result = {"step": step, "seconds": round(elapsed), **averages}
+    print(json.dumps(result), file=log, flush=True)
+    return result
 
 
 def load_space(work: Path, device: str = "cpu") -> Space:
