@@ -25,6 +25,7 @@ class ExportedSpace:
         self.languages = {entry["code"]: entry["token"] for entry in space["languages"]}
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         open_graph = lambda name: onnxruntime.InferenceSession(folder / name, options)  # noqa: E731
         self.encoder = open_graph(space["encoder"]["file"])
         self.conditioning = open_graph(space["decoder"]["conditioning"])

@@ -59,7 +59,7 @@ def test_tuned_settings_reach_the_manifest_and_scores_the_card(trained):
     folder = trained / "model"
     best = run(trained, "tune", "--out", str(folder), "--limit", "2")
     run(trained, "export", "--out", str(folder))
-    scores = run(trained, "evaluate", "--out", str(folder), "--limit", "5")
+    scores = run(trained, "evaluate", "--out", str(folder), "--limit", "2")
     manifest = json.loads((folder / "manifest.json").read_text())
     decoding = manifest["conceptModels"]["two-tower"]["decoding"]
     assert (decoding["steps"], decoding["guidanceScale"]) == (best["steps"], best["guidance_scale"])
