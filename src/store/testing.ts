@@ -14,6 +14,10 @@ export class MemoryStorage implements Storage {
     return this.values.get(key)
   }
 
+  getMany(keys: string[]): Promise<unknown[]> {
+    return Promise.all(keys.map((key) => this.get(key)))
+  }
+
   async set(key: string, value: unknown): Promise<void> {
     this.#check()
     if (this.size + byteLength(value) > this.room) throw new DOMException('full', 'QuotaExceededError')
