@@ -3,6 +3,7 @@ export type {
   ContinueResult,
   DeviceInfo,
   ModelInfo,
+  RowCounts,
   SamplingSettings,
   TeacherForcedConcept,
   Translation,

@@ -43,8 +43,9 @@ export class Engine {
     })
   }
 
+  /** Resolves when the state of the document is stored; the call after it need not wait for that. */
   async continue(job: number, request: ContinueRequest, onConcept: (concept: Concept) => void): Promise<ContinueResult> {
-    return this.#run(job, onConcept, async (signal, model) => {
+    const { result, stored } = await this.#run(job, onConcept, async (signal, model) => {
       const { text, language, to, concepts, seed, beam, conceptModel, ...sampling } = request
       requireInteger('concepts', concepts, 1, 10_000)
       model.space.requireLanguage(to)
@@ -57,17 +58,23 @@ export class Engine {
         )
       }
       const prompt = await model.encode(sentences, language, signal)
+      const rows = await predictor.recall(prompt)
       const generation = predictor.generate(prompt, { concepts, seed, sampling, signal })
-      let index = 0
-      for (;;) {
-        const { value, done } = await generation.next()
-        if (done) return { stop: value, sentences }
-        const start = performance.now()
-        const [decoded] = await model.space.decode(value.embedding, { language: to, beam: beam ?? predictor.beam, signal })
-        const timing = { predict: value.milliseconds, decode: performance.now() - start }
-        onConcept({ index: index++, text: decoded?.text ?? '', language: to, embedding: value.embedding, timing })
+      try {
+        for (let index = 0; ; index++) {
+          const { value, done } = await generation.next()
+          if (done) return { result: { stop: value, sentences, rows }, stored: predictor.stored() }
+          const start = performance.now()
+          const [decoded] = await model.space.decode(value.embedding, { language: to, beam: beam ?? predictor.beam, signal })
+          const timing = { predict: value.milliseconds, decode: performance.now() - start }
+          onConcept({ index, text: decoded?.text ?? '', language: to, embedding: value.embedding, timing })
+        }
+      } finally {
+        await generation.return('length')
       }
     })
+    await stored
+    return result
   }
 
   async encode(job: number, sentences: string[], language: string): Promise<Float32Array> {

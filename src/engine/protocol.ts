@@ -50,6 +50,18 @@ export interface ContinueResult {
   stop: StopReason
   /** The prompt as the sentences the model read. */
   sentences: string[]
+  /** Where the model's state of the prompt came from. */
+  rows: RowCounts
+}
+
+/** Concepts of a prompt by where their state came from; together they are all of them. */
+export interface RowCounts {
+  /** Still in the model's memory from an earlier call. */
+  remembered: number
+  /** Read from the browser's storage. */
+  restored: number
+  /** Computed. */
+  computed: number
 }
 
 export interface TranslateRequest {

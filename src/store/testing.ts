@@ -24,6 +24,10 @@ export class MemoryStorage implements Storage {
     this.values.set(key, value)
   }
 
+  async setMany(entries: [key: string, value: unknown][]): Promise<void> {
+    for (const [key, value] of entries) await this.set(key, value)
+  }
+
   async delete(keys: string[]): Promise<void> {
     this.#check()
     for (const key of keys) this.values.delete(key)
