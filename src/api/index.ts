@@ -2,6 +2,7 @@ export type {
   Concept,
   ContinueResult,
   DeviceInfo,
+  DocumentSentence,
   ModelInfo,
   RowCounts,
   SamplingSettings,
@@ -19,6 +20,7 @@ export {
   ModelIntegrityError,
   NoemaError,
   QuotaExceeded,
+  StorageUnavailable,
   UnsupportedLanguage,
   WebGpuUnavailable,
   WorkerFailed,
@@ -26,3 +28,4 @@ export {
 export type { OnProgress, Progress } from '../progress'
 export { type LoadOptions, load } from './load'
 export type { ContinueOptions, DecodeOptions, EncodeOptions, Noema, PredictOptions, TranslateOptions } from './noema'
+export type { ContinueSessionOptions, Session } from './session'

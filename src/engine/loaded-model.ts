@@ -6,6 +6,7 @@ import { Space } from '../space/space'
 import { ConceptStates } from '../store/concept-states'
 import { EncodedSentences } from '../store/encoded-sentences'
 import { loadModelFiles, type ModelFiles } from '../store/model-files'
+import { prefixChain } from '../store/prefix-chain'
 import { spaceFingerprint, stateIdentity } from './fingerprint'
 import { Predictor } from './predictor'
 import type { Backend, DeviceInfo, ModelInfo } from './protocol'
@@ -15,6 +16,8 @@ import { SentenceCache } from './sentence-cache'
 export class LoadedModel {
   readonly space: Space
   readonly #files: ModelFiles
+  /** Differs wherever encoding the same sentence could give another vector. */
+  readonly spaceFingerprint: string
   readonly #sentences: SentenceCache
   readonly #states = new ConceptStates()
   readonly #predictors = new Map<string, Promise<Predictor>>()
@@ -25,6 +28,7 @@ export class LoadedModel {
   private constructor(files: ModelFiles, space: Space, fingerprint: string) {
     this.#files = files
     this.space = space
+    this.spaceFingerprint = fingerprint
     this.#sentences = new SentenceCache(space, new EncodedSentences({ fingerprint, dim: space.dim }))
   }
 
@@ -127,6 +131,21 @@ export class LoadedModel {
   /** Sentences → raw concepts `[n, dim]`; a sentence met before, on an earlier visit too, is not encoded again. */
   encode(sentences: readonly string[], language: string, signal?: AbortSignal): Promise<Float32Array> {
     return this.#sentences.encode(sentences, language, signal)
+  }
+
+  /** Removes sentences from everything that is kept of them. */
+  forgetSentences(sentences: readonly string[], language: string): Promise<void> {
+    return this.#sentences.forget(sentences, language)
+  }
+
+  /** Removes the state of a document of raw concepts `[n, dim]`, for every concept model of the folder on this GPU. */
+  async forgetStates(concepts: Float32Array): Promise<void> {
+    if (!this.#gpu) return
+    for (const predictor of this.#predictors.values()) await (await predictor).forget()
+    for (const name of Object.keys(this.manifest.conceptModels)) {
+      const identity = await stateIdentity(this.#files.fingerprint, name, this.#gpu.info)
+      await this.#states.forget(await prefixChain(identity, concepts, this.space.dim))
+    }
   }
 
   dispose(): void {

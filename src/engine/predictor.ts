@@ -73,6 +73,12 @@ export class Predictor {
     return this.#memory.stored()
   }
 
+  /** Empties the memory, once what is on its way to the store has arrived there. */
+  async forget(): Promise<void> {
+    await this.stored()
+    this.#memory.forget()
+  }
+
   /** Continues raw concepts `[n, dim]` that `recall` was given; the sentence that ends a document is not yielded. */
   async *generate(
     prompt: Float32Array,

@@ -85,7 +85,7 @@ export class ConceptStates {
   }
 
   /** Removes every chunk that holds a row of the document. What other documents share with it they will compute again. */
-  async forget({ links }: StateOwner): Promise<void> {
+  async forget(links: PrefixChain): Promise<void> {
     try {
       const own = new Set(links)
       await this.#remove((await this.#chunks()).filter((chunk) => own.has(chunk.links[0]!)))
