@@ -162,3 +162,19 @@ test('wrong calls leave the document alone, and a forgotten one leaves nothing',
   // What stays is the sentence that marks the end of a text.
   expect(stored).toEqual({ 'noema-documents': 0, 'noema-states': 0, 'noema-sentences': 1 })
 })
+
+test('a full storage costs the speed and nothing else; a change that cannot be stored is refused and not made', async ({ page }) => {
+  await page.goto('/?manual')
+  const { origin } = new URL(page.url())
+  const devtools = await page.context().newCDPSession(page)
+  await devtools.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 1 })
+  const full = await visit(page, async (noema, _, { beginning, codeOf }) => {
+    const session = await noema.open('full')
+    const append = await codeOf(() => session.append(beginning))
+    const texts: string[] = []
+    for await (const { text } of noema.continue(beginning, { concepts: 2, seed: 3, steps: 4 })) texts.push(text)
+    const kept = (await noema.open('full')).sentences.length
+    return { append, written: texts.length, sentences: session.sentences.length, kept, warning: noema.info.storageWarning }
+  })
+  expect(full).toEqual({ append: 'quota-exceeded', written: 2, sentences: 0, kept: 0, warning: expect.stringContaining('no room') })
+})
