@@ -1,4 +1,4 @@
-import { InvalidInput } from '../errors'
+import { InvalidInput, throwIfAborted } from '../errors'
 import { type Document, readDocument, type Sentence, writeDocument } from '../formats/document'
 import { Documents, requireDocumentId } from '../store/documents'
 import type { LoadedModel } from './loaded-model'
@@ -19,13 +19,14 @@ export class DocumentLibrary {
 
   /**
    * Does one thing to a document and returns its sentences afterwards; nothing is changed by a step that fails.
-   * @throws InvalidInput, UnsupportedLanguage, QuotaExceeded, StorageUnavailable.
+   * @throws InvalidInput, UnsupportedLanguage, QuotaExceeded, StorageUnavailable, Aborted.
    */
-  async change(model: LoadedModel, id: string, change: DocumentChange): Promise<DocumentSentence[]> {
+  async change(model: LoadedModel, id: string, change: DocumentChange, signal?: AbortSignal): Promise<DocumentSentence[]> {
     requireDocumentId(id)
     if (change.kind === 'forget') return this.#forget(model, id)
     const { sentences } = await this.#documents.read(id)
     const changed = await this.#changed(model, sentences, change)
+    throwIfAborted(signal)
     if (change.kind === 'fork') await this.#documents.write(change.as, { sentences })
     else if (changed !== sentences) await this.#documents.write(id, { sentences: changed })
     return changed.map(({ text, language, concept }) => ({ text, language, generated: concept !== undefined }))

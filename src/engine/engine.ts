@@ -84,7 +84,7 @@ export class Engine {
 
   /** Does one thing to a document and returns its sentences afterwards. */
   async changeDocument(job: number, id: string, change: DocumentChange): Promise<DocumentSentence[]> {
-    return this.#run(job, undefined, (_, model) => this.#library.change(model, id, change))
+    return this.#run(job, undefined, (signal, model) => this.#library.change(model, id, change, signal))
   }
 
   async exportDocument(job: number, id: string): Promise<string> {
