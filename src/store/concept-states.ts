@@ -129,7 +129,8 @@ export class ConceptStates {
     const chunks = await this.#chunks()
     await this.#sweep()
     await this.#discard(replaced(chunks, own), chunks)
-    await this.#markUsed(chunks.filter((chunk) => own.has(chunk.links[0]!)))
+    // On a full disk this fails, and what comes after makes room.
+    await this.#markUsed(chunks.filter((chunk) => own.has(chunk.links[0]!))).catch(() => {})
     for (let start = from; start < links.length; start += size) {
       const run = links.slice(start, start + size)
       if (chunks.some((chunk) => chunk.start === start && chunk.rowWidth === rowWidth && beginsWith(chunk.links, run))) continue
