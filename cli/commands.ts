@@ -1,4 +1,5 @@
 import type { Page } from '@playwright/test'
+import { measureResume } from '../bench/resume'
 import type * as Api from '../src/api'
 import { CommandError, withPage } from './browser'
 import { readDocuments, readEmbeddings, readLines, readText } from './input'
@@ -135,6 +136,17 @@ export async function inspect({ model, json }: Common) {
   console.log(`device     ${info.device.description}${info.device.software ? ' (software)' : ''}`)
   console.log(`features   ${info.device.features.join(' ')}`)
   for (const [name, value] of Object.entries(info.device.limits)) console.log(`limit      ${name} ${value}`)
+}
+
+export async function bench(_: 'resume', { model, json, concepts }: Common & { concepts: number[] }) {
+  const measurements = await measureResume(model, concepts)
+  if (json) return printJson(measurements)
+  for (const { concepts, cold, reload, append, edit, identical } of measurements) {
+    const times = Object.entries({ cold, reload, append, edit }).map(([name, time]) => `${name} ${time.toFixed(0)} ms`)
+    console.log(
+      `${concepts} concepts: ${times.join(', ')}; ${(cold / reload).toFixed(1)} times sooner${identical ? ', identical' : ', NOT identical'}`,
+    )
+  }
 }
 
 /** What runs in the page: the loaded model, and a way to send a line out while the work goes on. */

@@ -1,5 +1,5 @@
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import { conformance, continueText, decode, encode, inspect, predict, translate } from './commands'
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { bench, conformance, continueText, decode, encode, inspect, predict, translate } from './commands'
 
 const program = new Command('noema')
   .description('A concept model in headless Chromium: the same page and worker that serve users.')
@@ -92,6 +92,19 @@ program
   .addOption(model())
   .addOption(json())
   .action(inspect)
+
+program
+  .command('bench')
+  .description('measure: resume (how soon a document goes on: cold, after a reload, an appended sentence, an edit)')
+  .addArgument(new Argument('<name>', 'what to measure').choices(['resume']))
+  .addOption(
+    new Option('--concepts <list>', 'lengths of the documents in sentences, with commas between')
+      .argParser((list) => list.split(',').map(integer(2)))
+      .default([16, 128, 500]),
+  )
+  .addOption(model())
+  .addOption(json())
+  .action(bench)
 
 try {
   await program.parseAsync()

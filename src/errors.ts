@@ -42,6 +42,8 @@ export class ModelIntegrityError extends errorClass('ModelIntegrityError', 'mode
 export class ModelFormatError extends errorClass('ModelFormatError', 'model-format') {}
 /** The browser's storage is full; `details` has the numbers. */
 export class QuotaExceeded extends errorClass('QuotaExceeded', 'quota-exceeded') {}
+/** The browser does not let this page keep anything (a private window, storage switched off): documents cannot be opened. */
+export class StorageUnavailable extends errorClass('StorageUnavailable', 'storage-unavailable') {}
 /** The document has more concepts than the model's context holds. */
 export class ContextFull extends errorClass('ContextFull', 'context-full') {}
 /** The language code is not one of the space's languages; `details.supported` lists them. */
@@ -61,6 +63,7 @@ const classes = [
   ModelIntegrityError,
   ModelFormatError,
   QuotaExceeded,
+  StorageUnavailable,
   ContextFull,
   UnsupportedLanguage,
   InvalidInput,

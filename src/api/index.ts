@@ -2,7 +2,9 @@ export type {
   Concept,
   ContinueResult,
   DeviceInfo,
+  DocumentSentence,
   ModelInfo,
+  RowCounts,
   SamplingSettings,
   TeacherForcedConcept,
   Translation,
@@ -18,6 +20,7 @@ export {
   ModelIntegrityError,
   NoemaError,
   QuotaExceeded,
+  StorageUnavailable,
   UnsupportedLanguage,
   WebGpuUnavailable,
   WorkerFailed,
@@ -25,3 +28,4 @@ export {
 export type { OnProgress, Progress } from '../progress'
 export { type LoadOptions, load } from './load'
 export type { ContinueOptions, DecodeOptions, EncodeOptions, Noema, PredictOptions, TranslateOptions } from './noema'
+export type { ContinueSessionOptions, Session } from './session'

@@ -1,7 +1,8 @@
 import type { Concept, ContinueResult, ModelInfo, SamplingSettings, TeacherForcedConcept, Translation } from '../engine/protocol'
-import { InvalidInput } from '../errors'
 import type { Connection } from './connection'
-import { AsyncQueue } from './queue'
+import { requireText } from './require-text'
+import { Session } from './session'
+import { streamConcepts } from './stream'
 
 interface Cancellable {
   /** Cancels the call within the time of one denoiser or decoder step; it then rejects with `Aborted`. */
@@ -67,26 +68,17 @@ export class Noema {
     const { signal, ...settings } = options
     const language = settings.language ?? 'eng_Latn'
     const request = { seed: 0, concepts: 5, ...settings, text: requireText(text), language, to: settings.to ?? language }
-    const left = new AbortController()
-    const signals = signal ? AbortSignal.any([signal, left.signal]) : left.signal
-    const concepts = new AsyncQueue<Concept>()
-    const result = this.#connection.call(signals, (engine, job) =>
-      engine.continue(
-        job,
-        request,
-        this.#connection.callback((concept: Concept) => concepts.push(concept)),
-      ),
-    )
-    result.then(
-      () => concepts.close(),
-      (error) => concepts.fail(error),
-    )
-    try {
-      yield* concepts
-      return await result
-    } finally {
-      left.abort()
-    }
+    return yield* streamConcepts(this.#connection, signal, (engine, job, onConcept) => engine.continue(job, request, onConcept))
+  }
+
+  /**
+   * Opens a document that is kept in this browser, or begins a new one.
+   *
+   * @param id any name of 1 to 500 characters.
+   * @throws InvalidInput, StorageUnavailable, Aborted.
+   */
+  open(id: string, { signal }: Cancellable = {}): Promise<Session> {
+    return Session.open(this.#connection, id, signal)
   }
 
   /** Sentences → concepts, `[n, dim]` row-major, raw space. @throws InvalidInput, UnsupportedLanguage, Aborted. */
@@ -135,9 +127,4 @@ export class Noema {
   dispose(): void {
     this.#connection.close()
   }
-}
-
-function requireText(value: unknown): string {
-  if (typeof value !== 'string') throw new InvalidInput(`Text must be a string, not ${value === null ? 'null' : typeof value}.`)
-  return value
 }

@@ -2,13 +2,17 @@ import * as Comlink from 'comlink'
 import { Aborted, ContextFull, InvalidInput, throwIfAborted } from '../errors'
 import type { OnProgress } from '../progress'
 import { type CaseReport, runConformance } from './conformance'
+import { DocumentLibrary, type Prompt } from './document-library'
 import { LoadedModel } from './loaded-model'
 import { Mutex } from './mutex'
 import type {
   Backend,
   Concept,
+  ContinueDocumentRequest,
   ContinueRequest,
   ContinueResult,
+  DocumentChange,
+  DocumentSentence,
   ModelInfo,
   PredictRequest,
   TeacherForcedConcept,
@@ -23,6 +27,7 @@ import type {
 export class Engine {
   readonly #jobs = new Map<number, AbortController>()
   readonly #turn = new Mutex()
+  readonly #library = new DocumentLibrary()
   #model: LoadedModel | undefined
 
   /** Answers as soon as the worker runs. */
@@ -43,31 +48,47 @@ export class Engine {
     })
   }
 
+  /** Resolves when the state of the text is stored; the call after it need not wait for that. */
   async continue(job: number, request: ContinueRequest, onConcept: (concept: Concept) => void): Promise<ContinueResult> {
-    return this.#run(job, onConcept, async (signal, model) => {
-      const { text, language, to, concepts, seed, beam, conceptModel, ...sampling } = request
-      requireInteger('concepts', concepts, 1, 10_000)
+    const { result, stored } = await this.#run(job, onConcept, async (signal, model) => {
+      const { text, language, to, ...settings } = request
       model.space.requireLanguage(to)
-      const predictor = await model.conceptModel(conceptModel)
       const sentences = this.#split(model, text, language)
-      if (sentences.length + concepts > predictor.maxLength) {
-        throw new ContextFull(
-          `The text has ${sentences.length} sentences; with ${concepts} new ones that is more than the ${predictor.maxLength} concepts this model holds. Shorten the text or ask for fewer.`,
-          { sentences: sentences.length, concepts, maxLength: predictor.maxLength },
-        )
-      }
-      const prompt = await model.encode(sentences, language, signal)
-      const generation = predictor.generate(prompt, { concepts, seed, sampling, signal })
-      let index = 0
-      for (;;) {
-        const { value, done } = await generation.next()
-        if (done) return { stop: value, sentences }
-        const start = performance.now()
-        const [decoded] = await model.space.decode(value.embedding, { language: to, beam: beam ?? predictor.beam, signal })
-        const timing = { predict: value.milliseconds, decode: performance.now() - start }
-        onConcept({ index: index++, text: decoded?.text ?? '', language: to, embedding: value.embedding, timing })
-      }
+      const read = async () => ({ sentences, concepts: await model.encode(sentences, language, signal), language })
+      return this.#continuation(model, { length: sentences.length, read }, { ...settings, to }, signal, onConcept)
     })
+    await stored
+    return result
+  }
+
+  /** As `continue`; every concept is in the document before it is handed out. */
+  async continueDocument(
+    job: number,
+    id: string,
+    request: ContinueDocumentRequest,
+    onConcept: (concept: Concept) => void,
+  ): Promise<ContinueResult> {
+    const { result, stored } = await this.#run(job, onConcept, async (signal, model) => {
+      if (request.to !== undefined) model.space.requireLanguage(request.to)
+      const prompt = await this.#library.prompt(model, id, signal)
+      const write = async (concept: Concept) => {
+        const { text, language, embedding: vector } = concept
+        await this.#library.write(model, id, { text, language, vector })
+        onConcept(concept)
+      }
+      return this.#continuation(model, { length: prompt.sentences.length, read: async () => prompt }, request, signal, write)
+    })
+    await stored
+    return result
+  }
+
+  /** Does one thing to a document and returns its sentences afterwards. */
+  async changeDocument(job: number, id: string, change: DocumentChange): Promise<DocumentSentence[]> {
+    return this.#run(job, undefined, (signal, model) => this.#library.change(model, id, change, signal))
+  }
+
+  async exportDocument(job: number, id: string): Promise<string> {
+    return this.#run(job, undefined, () => this.#library.export(id))
   }
 
   async encode(job: number, sentences: string[], language: string): Promise<Float32Array> {
@@ -114,6 +135,39 @@ export class Engine {
 
   async conformance(job: number, file: unknown): Promise<CaseReport[]> {
     return this.#run(job, undefined, async (signal, model) => runConformance(file, await model.gpu(), signal))
+  }
+
+  /** @param prompt is read once it is known to fit the model */
+  async #continuation(
+    model: LoadedModel,
+    prompt: { length: number; read: () => Promise<Prompt> },
+    { concepts, seed, beam, conceptModel, to, ...sampling }: ContinueDocumentRequest,
+    signal: AbortSignal,
+    onConcept: (concept: Concept) => void | Promise<void>,
+  ): Promise<{ result: ContinueResult; stored: Promise<void> }> {
+    requireInteger('concepts', concepts, 1, 10_000)
+    const predictor = await model.conceptModel(conceptModel)
+    if (prompt.length + concepts > predictor.maxLength) {
+      throw new ContextFull(
+        `The text has ${prompt.length} sentences; with ${concepts} new ones that is more than the ${predictor.maxLength} concepts this model holds. Shorten the text or ask for fewer.`,
+        { sentences: prompt.length, concepts, maxLength: predictor.maxLength },
+      )
+    }
+    const { sentences, concepts: vectors, language } = await prompt.read()
+    const rows = await predictor.recall(vectors)
+    const generation = predictor.generate(vectors, { concepts, seed, sampling, signal })
+    try {
+      for (let index = 0; ; index++) {
+        const { value, done } = await generation.next()
+        if (done) return { result: { stop: value, sentences, rows }, stored: predictor.stored() }
+        const start = performance.now()
+        const [decoded] = await model.space.decode(value.embedding, { language: to ?? language, beam: beam ?? predictor.beam, signal })
+        const timing = { predict: value.milliseconds, decode: performance.now() - start }
+        await onConcept({ index, text: decoded?.text ?? '', language: to ?? language, embedding: value.embedding, timing })
+      }
+    } finally {
+      await generation.return('length')
+    }
   }
 
   #split(model: LoadedModel, text: string, language: string): string[] {

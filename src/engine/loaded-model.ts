@@ -3,7 +3,11 @@ import type { Manifest } from '../formats/manifest'
 import { type Gpu, requestGpu } from '../gpu'
 import type { OnProgress } from '../progress'
 import { Space } from '../space/space'
+import { ConceptStates } from '../store/concept-states'
+import { EncodedSentences } from '../store/encoded-sentences'
 import { loadModelFiles, type ModelFiles } from '../store/model-files'
+import { prefixChain } from '../store/prefix-chain'
+import { spaceFingerprint, stateIdentity } from './fingerprint'
 import { Predictor } from './predictor'
 import type { Backend, DeviceInfo, ModelInfo } from './protocol'
 import { SentenceCache } from './sentence-cache'
@@ -12,15 +16,20 @@ import { SentenceCache } from './sentence-cache'
 export class LoadedModel {
   readonly space: Space
   readonly #files: ModelFiles
-  readonly #cache = new SentenceCache()
+  /** Differs wherever encoding the same sentence could give another vector. */
+  readonly spaceFingerprint: string
+  readonly #sentences: SentenceCache
+  readonly #states = new ConceptStates()
   readonly #predictors = new Map<string, Promise<Predictor>>()
   #gpu: Gpu | undefined
   /** Why there is no GPU, when there is none. */
   #refusal: WebGpuUnavailable | undefined
 
-  private constructor(files: ModelFiles, space: Space) {
+  private constructor(files: ModelFiles, space: Space, fingerprint: string) {
     this.#files = files
     this.space = space
+    this.spaceFingerprint = fingerprint
+    this.#sentences = new SentenceCache(space, new EncodedSentences({ fingerprint, dim: space.dim }))
   }
 
   /**
@@ -40,7 +49,8 @@ export class LoadedModel {
       parts = total + 1
       onProgress({ ...progress, loaded, total: parts })
     }
-    const model = new LoadedModel(files, await Space.load(files.contents, manifest, onSpaceProgress))
+    const space = await Space.load(files.contents, manifest, onSpaceProgress)
+    const model = new LoadedModel(files, space, await spaceFingerprint(manifest))
     try {
       throwIfAborted(signal)
       onProgress({ stage: 'compile', file: `concept model ${manifest.defaultConceptModel}`, loaded: parts - 1, total: parts })
@@ -118,9 +128,24 @@ export class LoadedModel {
     return predictor
   }
 
-  /** Sentences → raw concepts `[n, dim]`; a sentence met before is not encoded again. */
+  /** Sentences → raw concepts `[n, dim]`; a sentence met before, on an earlier visit too, is not encoded again. */
   encode(sentences: readonly string[], language: string, signal?: AbortSignal): Promise<Float32Array> {
-    return this.#cache.encode(this.space, sentences, language, signal)
+    return this.#sentences.encode(sentences, language, signal)
+  }
+
+  /** Removes sentences from everything that is kept of them. */
+  forgetSentences(sentences: readonly string[], language: string): Promise<void> {
+    return this.#sentences.forget(sentences, language)
+  }
+
+  /** Removes the state of a document of raw concepts `[n, dim]`, for every concept model of the folder on this GPU. */
+  async forgetStates(concepts: Float32Array): Promise<void> {
+    if (!this.#gpu) return
+    for (const predictor of this.#predictors.values()) await (await predictor).forget()
+    for (const name of Object.keys(this.manifest.conceptModels)) {
+      const identity = await stateIdentity(this.#files.fingerprint, name, this.#gpu.info)
+      await this.#states.forget(await prefixChain(identity, concepts, this.space.dim))
+    }
   }
 
   dispose(): void {
@@ -133,7 +158,9 @@ export class LoadedModel {
     const { space, conceptModels } = this.manifest
     const endOfText = await this.encode([space.endOfText], 'eng_Latn')
     const settings = conceptModels[name] as Manifest['conceptModels'][string]
-    return Predictor.open(gpu, settings, this.#files.contents.get(settings.file) as Uint8Array, endOfText)
+    const weights = this.#files.contents.get(settings.file) as Uint8Array
+    const identity = await stateIdentity(this.#files.fingerprint, name, gpu.info)
+    return Predictor.open(gpu, settings, { weights, endOfText, states: this.#states, identity })
   }
 
   get #defaults() {

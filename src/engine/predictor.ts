@@ -5,7 +5,9 @@ import type { Gpu } from '../gpu'
 import type { ConceptModel, SamplingOptions } from '../models/concept-model'
 import { generate, type StopReason, seededNoise } from '../models/generate'
 import { TwoTower } from '../models/two-tower'
-import type { SamplingSettings } from './protocol'
+import type { ConceptStates } from '../store/concept-states'
+import { DocumentMemory } from './document-memory'
+import type { RowCounts, SamplingSettings } from './protocol'
 
 export interface PredictorSettings {
   seed: number
@@ -13,24 +15,40 @@ export interface PredictorSettings {
   signal: AbortSignal
 }
 
-/** A concept model with the decoding defaults of its manifest. Its memory is reused from call to call. */
+/** What a predictor is made of beside its manifest. */
+export interface PredictorParts {
+  weights: Uint8Array
+  /** Raw concept of the sentence that ends a document. */
+  endOfText: Float32Array
+  states: ConceptStates
+  /** See `DocumentMemory`. */
+  identity: string
+}
+
+/** A concept model with the decoding defaults of its manifest. What it knows of a document is reused from call to call and visit to visit. */
 export class Predictor {
   readonly #model: ConceptModel
+  readonly #memory: DocumentMemory
   readonly #decoding: ConceptModelManifest['decoding']
   /** Raw concept of the sentence that ends a document. */
   readonly #endOfText: Float32Array
 
-  private constructor(model: ConceptModel, decoding: ConceptModelManifest['decoding'], endOfText: Float32Array) {
+  private constructor(
+    model: ConceptModel,
+    decoding: ConceptModelManifest['decoding'],
+    { endOfText, states, identity }: Omit<PredictorParts, 'weights'>,
+  ) {
     this.#model = model
+    this.#memory = new DocumentMemory(model, states, identity)
     this.#decoding = decoding
     this.#endOfText = endOfText
   }
 
   /** Uploads the weights and compiles the kernels. @throws ModelFormatError, KernelError, DeviceLost. */
-  static async open(gpu: Gpu, manifest: ConceptModelManifest, weights: Uint8Array, endOfText: Float32Array): Promise<Predictor> {
+  static async open(gpu: Gpu, manifest: ConceptModelManifest, { weights, ...parts }: PredictorParts): Promise<Predictor> {
     const { architecture, scheduler, decoding } = manifest
     const model = await TwoTower.load(gpu, parseSafetensors(weights), architecture, scheduler)
-    return new Predictor(model, decoding, endOfText)
+    return new Predictor(model, decoding, parts)
   }
 
   /** Most concepts a document can have, new ones included. */
@@ -42,12 +60,30 @@ export class Predictor {
     return this.#decoding.beam
   }
 
-  /** Continues raw concepts `[n, dim]`; the sentence that ends a document is not yielded. */
+  /**
+   * Brings into memory what is known of the beginning of raw concepts `[n, dim]`, to be called before `generate`.
+   * @throws InvalidInput, ContextFull, DeviceLost.
+   */
+  recall(prompt: Float32Array): Promise<RowCounts> {
+    return this.#memory.recall(prompt)
+  }
+
+  /** Resolves when what was computed so far is stored, or cannot be. */
+  stored(): Promise<void> {
+    return this.#memory.stored()
+  }
+
+  /** Empties the memory, once what is on its way to the store has arrived there. */
+  async forget(): Promise<void> {
+    await this.stored()
+    this.#memory.forget()
+  }
+
+  /** Continues raw concepts `[n, dim]` that `recall` was given; the sentence that ends a document is not yielded. */
   async *generate(
     prompt: Float32Array,
     settings: PredictorSettings & { concepts: number },
   ): AsyncGenerator<{ embedding: Float32Array; milliseconds: number }, StopReason> {
-    this.#model.truncate(0)
     const { endOfTextThreshold, stopOnRepetitionThreshold } = this.#decoding
     const generation = generate(this.#model, prompt, {
       noise: seededNoise(settings.seed),
@@ -57,15 +93,24 @@ export class Predictor {
       endOfText: { concept: this.#endOfText, threshold: endOfTextThreshold },
       repetitionThreshold: stopOnRepetitionThreshold,
     })
-    let start = performance.now()
-    for await (const { concept, stop } of generation) {
-      const milliseconds = performance.now() - start
-      if (stop === 'end-of-text') return stop
-      yield { embedding: concept, milliseconds }
-      if (stop) return stop
-      start = performance.now()
+    let isFirst = true
+    try {
+      let start = performance.now()
+      for await (const { concept, stop } of generation) {
+        const milliseconds = performance.now() - start
+        // The prompt is stored while its first concept is decoded.
+        if (isFirst) this.#memory.keep()
+        isFirst = false
+        this.#memory.extend(concept)
+        if (stop === 'end-of-text') return stop
+        yield { embedding: concept, milliseconds }
+        if (stop) return stop
+        start = performance.now()
+      }
+      return 'length'
+    } finally {
+      this.#memory.keep()
     }
-    return 'length'
   }
 
   /** Predicts every concept of raw concepts `[n, dim]` but the first from those before it: n − 1 vectors. */
@@ -74,7 +119,7 @@ export class Predictor {
     const { signal } = settings
     const [noise, sampling] = [seededNoise(settings.seed), this.#sampling(settings)]
     const predicted: Float32Array[] = []
-    this.#model.truncate(0)
+    this.#memory.forget()
     for (let position = 1; position < concepts.length / dim; position++) {
       throwIfAborted(signal)
       await this.#model.append(concepts.subarray((position - 1) * dim, position * dim), { signal })

@@ -35,14 +35,42 @@ export interface SamplingSettings {
   eta?: number
 }
 
-export interface ContinueRequest extends SamplingSettings {
-  text: string
-  language: string
-  to: string
+export interface ContinueSettings extends SamplingSettings {
   concepts: number
   seed: number
   beam?: number
   conceptModel?: string
+}
+
+export interface ContinueRequest extends ContinueSettings {
+  text: string
+  language: string
+  to: string
+}
+
+/** `to` by default: the language of the last sentence. */
+export interface ContinueDocumentRequest extends ContinueSettings {
+  to?: string
+}
+
+/** What can be done to a document; `open` changes nothing. */
+export type DocumentChange =
+  | { kind: 'open' }
+  | { kind: 'append'; text: string; language: string }
+  /** A text without a word removes the sentence. `language` by default: the sentence's. */
+  | { kind: 'edit'; index: number; text: string; language?: string }
+  /** Writes a copy under another name. */
+  | { kind: 'fork'; as: string }
+  | { kind: 'import'; file: string }
+  | { kind: 'forget' }
+
+/** A sentence of a document. */
+export interface DocumentSentence {
+  text: string
+  /** FLORES-200 code of `text`. */
+  language: string
+  /** Whether the model wrote it. */
+  generated: boolean
 }
 
 /** How a continuation ended, and what it cost. */
@@ -50,6 +78,18 @@ export interface ContinueResult {
   stop: StopReason
   /** The prompt as the sentences the model read. */
   sentences: string[]
+  /** Where the model's state of the prompt came from. */
+  rows: RowCounts
+}
+
+/** Concepts of a prompt by where their state came from; together they are all of them. */
+export interface RowCounts {
+  /** Still in the model's memory from an earlier call. */
+  remembered: number
+  /** Read from the browser's storage. */
+  restored: number
+  /** Computed. */
+  computed: number
 }
 
 export interface TranslateRequest {

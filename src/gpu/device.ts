@@ -1,8 +1,8 @@
 import { DeviceLost, InvalidInput, KernelError, NoemaError, WebGpuUnavailable } from '../errors'
 import { type Kernel, KernelCache, type KernelConstants } from './kernel'
 import { type Bindings, Program } from './program'
-import { StagingBuffers } from './staging'
-import { byteLength, byteRange, createTensor, type Tensor, type TensorOptions, writeTensor } from './tensor'
+import { type BufferRange, StagingBuffers } from './staging'
+import { byteLength, byteRange, createTensor, type Tensor, type TensorOptions, type TensorRange, writeTensor } from './tensor'
 
 /** What the adapter says of itself. */
 export interface GpuInfo {
@@ -149,11 +149,20 @@ export class Gpu {
    */
   async read(tensor: Tensor, elementOffset = 0, count = tensor.size - elementOffset): Promise<Float32Array> {
     const { start, length, lead } = byteRange(tensor, elementOffset, count)
-    if (this.#ended) throw this.#ended
-    const bytes = await this.#untilLost(this.#staging.read(tensor.buffer, start, length))
-    await this.#throwFailure()
+    const bytes = await this.#readBytes([{ buffer: tensor.buffer, start, length }])
     if (tensor.type === 'f16') return expandHalves(new Uint16Array(bytes, lead, count))
     return tensor.type === 'u32' ? Float32Array.from(new Uint32Array(bytes)) : new Float32Array(bytes)
+  }
+
+  /** The elements of several ranges of f32 tensors, one range after another, in one read-back. Rejects as `read` does. */
+  async readRanges(ranges: readonly TensorRange[]): Promise<Float32Array> {
+    const bytes = await this.#readBytes(
+      ranges.map(({ tensor, elementOffset, count }) => {
+        if (tensor.type !== 'f32') throw new InvalidInput(`Tensor ${tensor.label} is ${tensor.type}; ranges are read from f32 tensors.`)
+        return { buffer: tensor.buffer, ...byteRange(tensor, elementOffset, count) }
+      }),
+    )
+    return new Float32Array(bytes)
   }
 
   /** Resolves when all submitted work is done. Rejects as `read` does. */
@@ -166,6 +175,13 @@ export class Gpu {
   destroy(): void {
     if (!this.#ended) this.#end(new DeviceLost('The GPU device was released while, or before, this call ran.'))
     this.#device.destroy()
+  }
+
+  async #readBytes(ranges: readonly BufferRange[]): Promise<ArrayBuffer> {
+    if (this.#ended) throw this.#ended
+    const bytes = await this.#untilLost(this.#staging.read(ranges))
+    await this.#throwFailure()
+    return bytes
   }
 
   #bind({ label, layout }: Kernel, { params, tensors }: Bindings): GPUBindGroup {

@@ -2,4 +2,4 @@
 export { Gpu, type GpuInfo, requestGpu } from './device'
 export type { Kernel, KernelConstants } from './kernel'
 export type { Bindings, Program, Workgroups } from './program'
-export type { Tensor, TensorOptions, TensorType } from './tensor'
+export type { Tensor, TensorOptions, TensorRange, TensorType } from './tensor'

@@ -1,3 +1,10 @@
+/** Bytes `[start, start + length)` of a buffer, both multiples of 4. */
+export interface BufferRange {
+  buffer: GPUBuffer
+  start: number
+  length: number
+}
+
 /** Mappable buffers for read-back, reused: creating one costs more than the copy of a concept. */
 export class StagingBuffers {
   readonly #device: GPUDevice
@@ -7,11 +14,16 @@ export class StagingBuffers {
     this.#device = device
   }
 
-  /** A copy of `length` bytes of `source` from byte `start` on (both multiples of 4), as they are after everything submitted so far. */
-  async read(source: GPUBuffer, start: number, length: number): Promise<ArrayBuffer> {
+  /** A copy of the ranges one after another, as they are after everything submitted so far. */
+  async read(ranges: readonly BufferRange[]): Promise<ArrayBuffer> {
+    const length = ranges.reduce((sum, range) => sum + range.length, 0)
     const staging = this.#take(length)
-    const encoder = this.#device.createCommandEncoder({ label: `read ${source.label}` })
-    encoder.copyBufferToBuffer(source, start, staging, 0, length)
+    const encoder = this.#device.createCommandEncoder({ label: `read ${ranges[0]?.buffer.label ?? 'nothing'}` })
+    let end = 0
+    for (const range of ranges) {
+      encoder.copyBufferToBuffer(range.buffer, range.start, staging, end, range.length)
+      end += range.length
+    }
     this.#device.queue.submit([encoder.finish()])
     await staging.mapAsync(GPUMapMode.READ, 0, length)
     const bytes = staging.getMappedRange(0, length).slice(0)

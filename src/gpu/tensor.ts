@@ -22,6 +22,13 @@ export interface Tensor {
   destroy(): void
 }
 
+/** Elements `[elementOffset, elementOffset + count)` of a tensor. */
+export interface TensorRange {
+  tensor: Tensor
+  elementOffset: number
+  count: number
+}
+
 const bytesPerElement: Record<TensorType, number> = { f32: 4, f16: 2, u32: 4 }
 
 /**

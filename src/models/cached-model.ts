@@ -6,6 +6,7 @@ import { ContextMemory, initialRows } from './context-memory'
 import { Contextualizer, type ContextualizerWeights } from './contextualizer'
 import type { Kernels } from './kernels'
 import type { Normalizer } from './normalizer'
+import { conceptsOfRows, readRows, type StateColumn, writeRows } from './state-rows'
 
 /** What the memories of one model have in common. */
 export interface SharedParts {
@@ -23,11 +24,13 @@ export abstract class CachedModel implements ConceptModel {
   protected readonly cursor: Tensor
   protected readonly contextualizer: Contextualizer
   protected readonly memory: ContextMemory
+  readonly #gpu: Gpu
   readonly #normalizer: Normalizer
   #busy = false
 
   constructor({ gpu, kernels, normalizer, contextualizer: weights, capacity }: SharedParts) {
     this.dim = normalizer.dim
+    this.#gpu = gpu
     this.#normalizer = normalizer
     this.cursor = createCursor(gpu)
     const contextualizer = new Contextualizer(gpu, kernels, weights, this.cursor, Math.min(initialRows, capacity))
@@ -70,6 +73,30 @@ export abstract class CachedModel implements ConceptModel {
     this.memory.truncate(length)
   }
 
+  get rowWidth(): number {
+    return this.columns.reduce((sum, { tensor }) => sum + tensor.shape[1]!, this.dim)
+  }
+
+  async exportRows(start: number, end: number): Promise<Float32Array> {
+    if (!Number.isInteger(start) || start < 0 || start > end || !Number.isInteger(end) || end > this.length) {
+      throw new InvalidInput(`The memory has ${this.length} concepts; rows ${start} to ${end} are not among them.`)
+    }
+    this.memory.flush()
+    return readRows(this.#gpu, this.columns, this.memory.concepts(start, end), { start, count: end - start, dim: this.dim })
+  }
+
+  importRows(rows: Float32Array): Promise<void> {
+    return this.alone(async () => {
+      if (rows.length % this.rowWidth !== 0) {
+        throw new InvalidInput(`A row of state has ${this.rowWidth} numbers; ${rows.length} are not a whole number of rows.`)
+      }
+      const start = this.length
+      const count = rows.length / this.rowWidth
+      const concepts = conceptsOfRows(rows, { count, dim: this.dim })
+      this.memory.adopt(concepts, () => writeRows(this.#gpu, this.columns, rows, { start, count, dim: this.dim }))
+    })
+  }
+
   abstract fork(): ConceptModel
 
   dispose(): void {
@@ -79,6 +106,11 @@ export abstract class CachedModel implements ConceptModel {
 
   /** The normalised concept [dim] that follows those in memory; one or more are there. */
   protected abstract predictNormalized(options: PredictOptions): Promise<Float32Array>
+
+  /** Where the rows of the state lie, in the order in which they are exported. */
+  protected get columns(): StateColumn[] {
+    return this.contextualizer.columns
+  }
 
   /** Records what the model keeps of new context vectors [rows, d]. */
   protected recordContext(_program: Program, _context: Tensor, _rows: number): void {}

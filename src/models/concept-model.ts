@@ -63,6 +63,18 @@ export interface ConceptModel {
   predict(options: PredictOptions): Promise<Float32Array>
   /** Forgets all concepts but the first `length`. @throws InvalidInput when there are fewer. */
   truncate(length: number): void
+  /** Numbers in a row of state: all that the model keeps of one concept, the normalised concept included. */
+  readonly rowWidth: number
+  /**
+   * The state of concepts [start, end) of the memory, [end − start, rowWidth], in one read-back; it may be called while another call runs and
+   * gives the rows as they are at the call. @throws InvalidInput when there are fewer concepts, DeviceLost.
+   */
+  exportRows(start: number, end: number): Promise<Float32Array>
+  /**
+   * Adds the concepts of exported rows [n, rowWidth] that followed the very concepts now in memory: the same bits as appending them, without
+   * computing them. All of them or none. @throws InvalidInput for a size that is not n·rowWidth, ContextFull when n more do not fit.
+   */
+  importRows(rows: Float32Array): Promise<void>
   /** A second, empty memory over the same weights. */
   fork(): ConceptModel
   /** Frees this memory's GPU buffers, and the weights when no other memory uses them. */

@@ -51,16 +51,7 @@ export class ContextMemory {
   /** Adds normalised concepts [n, dim]: all of them or, after an error or abort, none. @throws ContextFull, Aborted, DeviceLost. */
   async append(concepts: Float32Array, signal?: AbortSignal): Promise<void> {
     const count = concepts.length / this.#dim
-    const total = this.#length + count
-    if (total > this.capacity) {
-      throw new ContextFull(
-        `The document would have ${total} concepts; this model holds ${this.capacity}: start a new one or shorten it.`,
-        {
-          concepts: total,
-          capacity: this.capacity,
-        },
-      )
-    }
+    const total = this.#totalWith(count)
     if (count === 0) return
     throwIfAborted(signal)
     this.flush()
@@ -85,6 +76,27 @@ export class ContextMemory {
     this.#queueLast()
   }
 
+  /**
+   * Adds normalised concepts [n, dim] whose cache rows are known: `writeRows` writes them, once there is room. All of them or none.
+   * @throws ContextFull.
+   */
+  adopt(concepts: Float32Array, writeRows: () => void): void {
+    const count = concepts.length / this.#dim
+    const total = this.#totalWith(count)
+    if (count === 0) return
+    this.flush()
+    this.#makeRoom(total)
+    writeRows()
+    this.#remember(concepts, this.#length)
+    this.#length = total
+    this.#queueLast()
+  }
+
+  /** A copy of the normalised concepts [start, end). */
+  concepts(start: number, end: number): Float32Array {
+    return this.#concepts.slice(start * this.#dim, end * this.#dim)
+  }
+
   /** The program that encodes the last concept, if that has not been done: to be submitted now. */
   takePending(): Program[] {
     if (!this.#pending) return []
@@ -104,6 +116,15 @@ export class ContextMemory {
       throw new InvalidInput(`The memory has ${this.#length} concepts and cannot be cut to ${length}.`)
     }
     if (length < this.#length) this.#restore(length)
+  }
+
+  #totalWith(count: number): number {
+    const total = this.#length + count
+    if (total <= this.capacity) return total
+    throw new ContextFull(`The document would have ${total} concepts; this model holds ${this.capacity}: start a new one or shorten it.`, {
+      concepts: total,
+      capacity: this.capacity,
+    })
   }
 
   #restore(length: number): void {

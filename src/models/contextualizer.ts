@@ -1,6 +1,7 @@
 import type { Gpu, Program, Tensor } from '../gpu'
 import type { Kernels } from './kernels'
 import { KeyValueCache } from './key-value-cache'
+import type { StateColumn } from './state-rows'
 import type { FeedForward, ModelWeights, Projection } from './weights'
 
 /** Most concepts that are encoded together. */
@@ -121,6 +122,11 @@ export class Contextualizer {
   /** Makes room for `rows` concepts in all; programs must be recorded again. */
   grow(rows: number): void {
     for (const cache of this.#caches) cache.grow(rows)
+  }
+
+  /** What is kept of each concept; the tensors are others after `grow`. */
+  get columns(): StateColumn[] {
+    return this.#caches.flatMap((cache) => cache.columns(0))
   }
 
   destroy(): void {

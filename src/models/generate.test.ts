@@ -34,6 +34,16 @@ class ScriptedModel implements ConceptModel {
     this.memory.length = 2 * length
   }
 
+  readonly rowWidth = 2
+
+  async exportRows(start: number, end: number) {
+    return Float32Array.from(this.memory.slice(2 * start, 2 * end))
+  }
+
+  importRows(rows: Float32Array) {
+    return this.append(rows)
+  }
+
   fork(): ConceptModel {
     throw new Error('not used')
   }

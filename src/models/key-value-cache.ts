@@ -1,4 +1,5 @@
 import type { Gpu, Tensor } from '../gpu'
+import type { StateColumn } from './state-rows'
 
 /** The keys and values of one attention layer, [rows, width] each, with room for more rows than are in use. */
 export class KeyValueCache {
@@ -16,6 +17,14 @@ export class KeyValueCache {
   grow(rows: number): void {
     this.keys = this.#moved(this.keys, rows)
     this.values = this.#moved(this.values, rows)
+  }
+
+  /** Where row 0 of a memory's state lies: in row `first` of the keys and of the values. */
+  columns(first: number): StateColumn[] {
+    return [
+      { tensor: this.keys, first },
+      { tensor: this.values, first },
+    ]
   }
 
   destroy(): void {

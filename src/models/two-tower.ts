@@ -11,6 +11,7 @@ import { loadModulation, type ModulationWeights, modulationTables, timestepEmbed
 import { Normalizer } from './normalizer'
 import { Sampler } from './sampler'
 import { type NoiseSchedule, noiseSchedule, type SchedulerConfig, schedulerDefaults } from './schedule'
+import type { StateColumn } from './state-rows'
 import { ModelWeights, requireSizes } from './weights'
 
 /** The sizes of a Two-Tower model, under the reference's names. */
@@ -156,6 +157,10 @@ export class TwoTower extends CachedModel {
 
   protected override predictNormalized(options: PredictOptions): Promise<Float32Array> {
     return this.#sampler.sample(options)
+  }
+
+  protected override get columns(): StateColumn[] {
+    return [...super.columns, ...this.#denoiser.columns]
   }
 
   protected override recordContext(program: Program, context: Tensor, rows: number): void {

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
 import { sha256 } from '../formats/integrity'
+import { ConceptStates } from './concept-states'
+import { prefixChain } from './prefix-chain'
 import { indexedDbStorage } from './storage'
 import { readStoredFile, removeStoredFile, writeStoredFile } from './stored-file'
 
@@ -17,4 +19,25 @@ test('IndexedDB keeps a file of several chunks, finds it again and lets go of it
   expect(await readStoredFile(storage, entry)).toBeNull()
   await removeStoredFile(storage, hash)
   expect(await storage.keys()).toEqual([])
+})
+
+test('IndexedDB keeps concept states from visit to visit and lets go of what was tampered with', async () => {
+  const storage = indexedDbStorage('noema-test-states')
+  await storage.delete(await storage.keys())
+  const rowWidth = 4352
+  const concepts = Float32Array.from({ length: 100 }, (_, n) => n)
+  const document = { links: await prefixChain('model', concepts, 1), rowWidth }
+  const rows = Float32Array.from({ length: 100 * rowWidth }, (_, i) => Math.fround(i / 7))
+  expect(await new ConceptStates({ storage }).write(document, 0, rows)).toBe(true)
+  expect((await storage.keys()).length).toBe(8)
+
+  const again = () => new ConceptStates({ storage: indexedDbStorage('noema-test-states') }).read(document)
+  expect(await again()).toEqual(rows)
+  const key = `rows:${document.links[32]}:${document.links[63]}`
+  const chunk = (await storage.get(key)) as Uint8Array
+  chunk[1000]! ^= 4
+  await storage.set(key, chunk)
+  expect(await again()).toEqual(rows.subarray(0, 32 * rowWidth))
+  expect((await storage.keys()).length).toBe(6)
+  await storage.delete(await storage.keys())
 })

@@ -1,9 +1,13 @@
-import { createStore, del, delMany, get, keys, set } from 'idb-keyval'
+import { createStore, del, delMany, get, getMany, keys, set, setMany } from 'idb-keyval'
 
 /** What the store needs of a database. Every method may reject, for instance when the disk is full. */
 export interface Storage {
   get(key: string): Promise<unknown>
+  /** The values of the keys, in their order. */
+  getMany(keys: string[]): Promise<unknown[]>
   set(key: string, value: unknown): Promise<void>
+  /** All of the entries or none. */
+  setMany(entries: [key: string, value: unknown][]): Promise<void>
   delete(keys: string[]): Promise<void>
   keys(): Promise<string[]>
 }
@@ -13,7 +17,9 @@ export function indexedDbStorage(database = 'noema-models'): Storage {
   const store = createStore(database, 'files')
   return {
     get: (key) => get(key, store),
+    getMany: (keys) => getMany(keys, store),
     set: (key, value) => set(key, value, store),
+    setMany: (entries) => setMany(entries, store),
     delete: (keys) => (keys.length === 1 ? del(keys[0]!, store) : delMany(keys, store)),
     keys: () => keys<string>(store),
   }

@@ -14,10 +14,18 @@ export class MemoryStorage implements Storage {
     return this.values.get(key)
   }
 
+  getMany(keys: string[]): Promise<unknown[]> {
+    return Promise.all(keys.map((key) => this.get(key)))
+  }
+
   async set(key: string, value: unknown): Promise<void> {
     this.#check()
     if (this.size + byteLength(value) > this.room) throw new DOMException('full', 'QuotaExceededError')
     this.values.set(key, value)
+  }
+
+  async setMany(entries: [key: string, value: unknown][]): Promise<void> {
+    for (const [key, value] of entries) await this.set(key, value)
   }
 
   async delete(keys: string[]): Promise<void> {

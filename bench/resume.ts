@@ -1,0 +1,110 @@
+import type { BrowserContext } from '@playwright/test'
+import { withPage } from '../cli/browser'
+import type * as Api from '../src/api'
+
+/** Milliseconds from the call to the first new concept, decoded, with the model loaded; and whether stored state changed nothing. */
+export interface ResumeMeasurement {
+  /** Sentences of the document. */
+  concepts: number
+  /** Nothing is stored. */
+  cold: number
+  /** The tab was closed and opened again. */
+  reload: number
+  /** The same, with one more sentence at the end. */
+  append: number
+  /** The same, with another sentence in the middle. */
+  edit: number
+  /** Rows computed in each of the four. */
+  computed: number[]
+  /** Whether every concept has the very bits that a visitor without any stored state gets. */
+  identical: boolean
+}
+
+/** How soon a document of each length goes on: cold, after a reload, after an appended sentence, after an edit in the middle. */
+export function measureResume(model: string, lengths: readonly number[]): Promise<ResumeMeasurement[]> {
+  return withPage(model, async (page, name) => {
+    const browser = page.context().browser()!
+    const inContext = async <T>(work: (visit: (text: string) => Promise<Visit>) => Promise<T>): Promise<T> => {
+      const context = await browser.newContext()
+      try {
+        return await work((text) => visitOnce(context, page.url(), name, text))
+      } finally {
+        await context.close()
+      }
+    }
+    const measurements: ResumeMeasurement[] = []
+    for (const concepts of lengths) {
+      const sentences = Array.from({ length: concepts }, (_, n) => sentence(n))
+      const texts = {
+        whole: sentences.join(' '),
+        appended: [...sentences, sentence(concepts)].join(' '),
+        edited: sentences.with(concepts >> 1, 'Then something else happened.').join(' '),
+      }
+      const [cold, reload, append, edit] = await inContext(async (visit) => {
+        const first = await visit(texts.whole)
+        return [first, await visit(texts.whole), await visit(texts.appended), await visit(texts.edited)]
+      })
+      const strangers = [cold, await inContext((visit) => visit(texts.appended)), await inContext((visit) => visit(texts.edited))]
+      const visits = [cold, reload, append, edit]
+      measurements.push({
+        concepts,
+        cold: cold.milliseconds,
+        reload: reload.milliseconds,
+        append: append.milliseconds,
+        edit: edit.milliseconds,
+        computed: visits.map(({ rows }) => rows.computed),
+        identical: [reload, append, edit].every(({ embedding }, i) => embedding === strangers[i]!.embedding),
+      })
+    }
+    return measurements
+  })
+}
+
+interface Visit {
+  milliseconds: number
+  rows: Api.RowCounts
+  embedding: string
+}
+
+/** Opens a tab, loads the model, continues the text by one concept and closes the tab. */
+async function visitOnce(context: BrowserContext, url: string, model: string, text: string): Promise<Visit> {
+  const page = await context.newPage()
+  await page.goto(url)
+  const visit = await page.evaluate(
+    async ([model, text]) => {
+      const { load } = (await import(new URL('noema.js', document.baseURI).href)) as typeof Api
+      const noema = await load(model)
+      const generation = noema.continue(text, { concepts: 1, seed: 1 })
+      const start = performance.now()
+      const first = await generation.next()
+      const milliseconds = performance.now() - start
+      const last = await generation.next()
+      noema.dispose()
+      if (first.done || !last.done) throw new Error('The model did not write exactly one concept.')
+      return { milliseconds, rows: last.value.rows, embedding: first.value.embedding.join() }
+    },
+    [model, text] as const,
+  )
+  await page.close()
+  return visit
+}
+
+/** The nth of many sentences that are all different. */
+function sentence(n: number): string {
+  const [who, what, where] = [
+    ['Tom', 'Anna', 'The dog', 'My friend', 'A small bird'],
+    ['found a red ball', 'sang a song', 'looked for bread', 'was very happy', 'heard a noise', 'told a story', 'ran home'],
+    [
+      'in the garden',
+      'near the river',
+      'at school',
+      'behind the house',
+      'in the forest',
+      'on the road',
+      'at the market',
+      'by the sea',
+      'in town',
+    ],
+  ] as const
+  return `${who[n % who.length]} ${what[n % what.length]} ${where[n % where.length]} on day ${n + 1}.`
+}

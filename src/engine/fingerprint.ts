@@ -1,0 +1,35 @@
+import { sha256 } from '../formats/integrity'
+import type { Manifest } from '../formats/manifest'
+import type { GpuInfo } from '../gpu'
+
+const shaders: Record<string, string> = import.meta.glob('../../shaders/*.wgsl', { query: '?raw', import: 'default', eager: true })
+
+/** To be raised when code outside the shaders changes what a row of state holds, or its bits. */
+const rowVersion = 1
+
+/** A text that differs wherever encoding the same sentence could give another vector. */
+export function spaceFingerprint({ space, files }: Manifest): Promise<string> {
+  const { sha256: encoder } = files[space.encoder.file] ?? {}
+  const { sha256: tokenizer } = files[space.tokenizer] ?? {}
+  return hash([encoder, tokenizer, space.dim, space.languages, space.tokens, space.maxTokens])
+}
+
+/**
+ * A text that differs wherever the state of the same concepts could have other bits: the model, the kernels, the adapter and the browser that
+ * compiles for it.
+ *
+ * @param manifest SHA-256 of the model folder's manifest
+ * @param name of the concept model in it
+ */
+export function stateIdentity(
+  manifest: string,
+  name: string,
+  { vendor, architecture, device, description, features }: GpuInfo,
+): Promise<string> {
+  const sources = Object.entries(shaders).sort(([a], [b]) => (a < b ? -1 : 1))
+  return hash([rowVersion, manifest, name, sources, vendor, architecture, device, description, features, navigator.userAgent])
+}
+
+function hash(value: unknown): Promise<string> {
+  return sha256(new TextEncoder().encode(JSON.stringify(value)))
+}

@@ -1,0 +1,55 @@
+import { InvalidInput, QuotaExceeded, StorageUnavailable } from '../errors'
+import { type Document, parseDocument } from '../formats/document'
+import { indexedDbStorage, type Storage } from './storage'
+
+/** Documents by the name their owner gave them. Each is one value, so a write is whole or does not happen. */
+export class Documents {
+  readonly #storage: Storage
+
+  /** @param storage default: IndexedDB */
+  constructor(storage: Storage = indexedDbStorage('noema-documents')) {
+    this.#storage = storage
+  }
+
+  /** @returns an empty document when there is none of this name. @throws InvalidInput when what is stored is none; StorageUnavailable. */
+  async read(id: string): Promise<Document> {
+    const value = await this.#storage.get(id).catch((cause): never => {
+      throw unavailable(cause)
+    })
+    return value === undefined ? { sentences: [] } : parseDocument(value)
+  }
+
+  /** Whole or not at all. @throws QuotaExceeded when the storage is full; StorageUnavailable. */
+  async write(id: string, { sentences }: Document): Promise<void> {
+    try {
+      await this.#storage.set(id, { sentences })
+    } catch (cause) {
+      if (!(cause instanceof Error && cause.name === 'QuotaExceededError')) throw unavailable(cause)
+      const { usage = null, quota = null } = (await globalThis.navigator?.storage?.estimate().catch(() => undefined)) ?? {}
+      const message = 'The browser’s storage is full: the document stays as it was. Make room and try again.'
+      throw new QuotaExceeded(message, { usage, quota }, { cause })
+    }
+  }
+
+  /** @throws StorageUnavailable. */
+  async delete(id: string): Promise<void> {
+    await this.#storage.delete([id]).catch((cause): never => {
+      throw unavailable(cause)
+    })
+  }
+}
+
+function unavailable(cause: unknown): StorageUnavailable {
+  return new StorageUnavailable(
+    'The browser does not let this page keep documents: allow storage, or leave the private window.',
+    {},
+    { cause },
+  )
+}
+
+/** @throws InvalidInput for what cannot name a document. */
+export function requireDocumentId(id: unknown): void {
+  if (typeof id !== 'string' || id === '' || id.length > 500) {
+    throw new InvalidInput('A document is named by a text of 1 to 500 characters.')
+  }
+}
