@@ -74,8 +74,8 @@ def model_card(work: Path, manifest: dict, scores: dict) -> str:
         "### Next concept, teacher-forced, held-out worlds",
         _concepts(scores["concepts"]),
         "### Decoding settings tried",
-        "Made by `python -m noema_training tune --work WORK --out FOLDER` on up to 400 held-out positions, best by CA read first; "
-        "`read` means decoded to text and encoded again. The positions are from the same held-out worlds as the table above, so that "
+        "Made by `python -m noema_training tune --work WORK --out FOLDER` on up to 200 held-out positions, best first by CA read x (1 - repeats); "
+        "`read` means decoded to text and encoded again, `repeats` is the share of texts in which a word follows itself. The positions are from the same held-out worlds as the table above, so that "
         "table is slightly favourable to the model; settings a point or two apart are not told apart by so few positions.",
         _tuning(scores["tuning"]),
         "## First lines, unselected",
@@ -147,10 +147,11 @@ def _tuning(grid: list[dict]) -> str:
     names = ["steps", "guidance_scale", "guidance_rescale", "initial_noise_scale"]
     rows = [
         [entry[name] for name in names]
-        + [f"{entry['l2']:.3f}", _percent(entry["ca"]), f"{entry['l2_read']:.3f}", _percent(entry["ca_read"])]
+        + [f"{entry['l2']:.3f}", _percent(entry["ca"]), f"{entry['l2_read']:.3f}"]
+        + [_percent(entry["ca_read"]), _percent(entry["repeats"])]
         for entry in grid
     ]
-    return _table([*names, "l2", "CA", "l2 read", "CA read"], rows)
+    return _table([*names, "l2", "CA", "l2 read", "CA read", "repeats"], rows)
 
 
 def _examples(scores: dict) -> str:
