@@ -49,7 +49,46 @@ class TwoTowerConfig:
     unconditional: float = 0.15
     cropped: float = 0.3
     context_noise: float = 0.2
+    decoder_weight: float = 0.0  # cross-entropy through the frozen decoder at low noise; 0 leaves it out
+    decoder_timesteps: int = 30
+    decoded_positions: int = 64
     minutes: float = 28.0
+
+
+@dataclass(frozen=True)
+class BaseLcmConfig:
+    """Sizes of the Base-LCM (lcm.md §2) and the recipe of its training through the frozen decoder."""
+
+    model_dim: int = 256
+    heads: int = 4
+    layers: int = 6
+    ffn_inner: int = 768
+    max_seq_len: int = 512
+    window: int = 40
+    batch_documents: int = 16
+    micro_batches: int = 4
+    decoded_positions: int = 96  # predictions a micro-batch that go through the decoder
+    regression_weight: float = 0.1
+    learning_rate: float = 1e-3
+    warmup_steps: int = 200
+    dropout: float = 0.0
+    cropped: float = 0.3
+    context_noise: float = 0.2
+    minutes: float = 28.0
+
+
+@dataclass(frozen=True)
+class TokenLmConfig:
+    """The token-level yardstick; its width follows from the parameter count it must match."""
+
+    layers: int = 6
+    heads: int = 4
+    max_tokens: int = 512
+    batch_tokens: int = 4000
+    micro_batches: int = 4
+    learning_rate: float = 1e-3
+    warmup_steps: int = 200
+    minutes: float = 20.0
 
 
 @dataclass(frozen=True)
@@ -58,10 +97,13 @@ class Profile:
 
     space: SpaceConfig = field(default_factory=SpaceConfig)
     two_tower: TwoTowerConfig = field(default_factory=TwoTowerConfig)
+    base_lcm: BaseLcmConfig = field(default_factory=BaseLcmConfig)
+    token_lm: TokenLmConfig = field(default_factory=TokenLmConfig)
     tellings: int = 120
     valid_tellings: int = 6
     tokenizer_sentences: int = 400_000
     bf16: bool = False
+    loader_processes: int = 0
 
 
 PROFILES = {
@@ -78,6 +120,19 @@ PROFILES = {
             batch_documents=4,
             warmup_steps=10,
             minutes=0.1,
+        ),
+        base_lcm=BaseLcmConfig(
+            model_dim=64,
+            layers=2,
+            ffn_inner=256,
+            window=32,
+            batch_documents=4,
+            decoded_positions=16,
+            warmup_steps=10,
+            minutes=0.1,
+        ),
+        token_lm=TokenLmConfig(
+            layers=2, max_tokens=64, batch_tokens=200, micro_batches=1, warmup_steps=10, minutes=0.1
         ),
         tellings=3,
         valid_tellings=1,
@@ -104,7 +159,18 @@ PROFILES = {
             batch_documents=128,
             micro_batches=1,
         ),
+        base_lcm=BaseLcmConfig(
+            model_dim=512,
+            heads=8,
+            layers=8,
+            ffn_inner=1536,
+            batch_documents=256,
+            micro_batches=1,
+            decoded_positions=4096,
+        ),
+        token_lm=TokenLmConfig(layers=8, heads=8, batch_tokens=65_000, micro_batches=1),
         tellings=400,
         bf16=True,
+        loader_processes=8,
     ),
 }

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from .base_lcm import BaseLcm
 from .config import (
     BOS,
     END_OF_TEXT,
@@ -54,6 +55,12 @@ def export(work: Path, folder: Path, profile: Profile, name: str = "mini", versi
     two_tower, architecture = load_concept_model(work, space, profile)
     export_graphs(space.encoder, space.decoder, folder)
     save_concept_model(two_tower, folder / "two-tower.safetensors")
+    concept_models = {"two-tower": concept_entry(architecture, load_decoding(work))}
+    if (work / "base-lcm.pt").exists():
+        base_lcm, sizes = load_base_lcm(work)
+        save_concept_model(base_lcm, folder / "base-lcm.safetensors")
+        concept_models["base-lcm"] = base_entry(sizes)
+    chosen = work / "default-concept-model.txt"
     shutil.copyfile(work / "tokenizer.json", folder / "tokenizer.json")
     manifest = {
         "format": "noema-model",
@@ -64,8 +71,8 @@ def export(work: Path, folder: Path, profile: Profile, name: str = "mini", versi
         "description": DESCRIPTION,
         "files": {},
         "space": space_entry(space, work),
-        "conceptModels": {"two-tower": concept_entry(architecture, load_decoding(work))},
-        "defaultConceptModel": "two-tower",
+        "conceptModels": concept_models,
+        "defaultConceptModel": chosen.read_text().strip() if chosen.exists() else "two-tower",
     }
     verify_folder(space, folder, manifest)
     return write_manifest(folder, manifest)
@@ -104,6 +111,14 @@ def load_concept_model(work: Path, space: Space, profile: Profile) -> tuple[TwoT
     sizes = {name: getattr(profile.two_tower, name) for name in names}
     architecture = {"sonar_dim": space.sizes["dim"], **sizes}
     return TwoTower(**architecture), architecture
+
+
+def load_base_lcm(work: Path) -> tuple[BaseLcm, dict]:
+    """The trained Base-LCM of a work directory with its architecture."""
+    saved = torch.load(work / "base-lcm.pt", map_location="cpu")
+    model = BaseLcm(**saved["architecture"])
+    model.load_state_dict(saved["average"])
+    return model, saved["architecture"]
 
 
 def save_concept_model(model: nn.Module, path: Path) -> None:
@@ -159,4 +174,13 @@ def concept_entry(architecture: dict, decoding: Decoding) -> dict:
         "architecture": architecture,
         "scheduler": SCHEDULER,
         "decoding": {**camel, "endOfTextThreshold": 0.9, "stopOnRepetitionThreshold": 0.9, "beam": 5},
+    }
+
+
+def base_entry(architecture: dict) -> dict:
+    return {
+        "family": "base_lcm",
+        "file": "base-lcm.safetensors",
+        "architecture": architecture,
+        "decoding": {"endOfTextThreshold": 0.9, "stopOnRepetitionThreshold": 0.9, "beam": 5},
     }

@@ -8,6 +8,7 @@ import onnxruntime
 import torch
 from safetensors.torch import load_file
 
+from .base_lcm import BaseLcm
 from .batches import pad
 from .config import EOS
 from .diffusion import Decoding
@@ -74,6 +75,15 @@ class ExportedSpace:
             rows = self.decode_ids(embeddings[start : start + batch], language)
             texts += [self.tokenizer.decode(row).strip() for row in rows]
         return texts
+
+
+def load_base(folder: Path) -> BaseLcm:
+    """The exported Base-LCM (f16 weights computed in f32)."""
+    entry = json.loads((folder / "manifest.json").read_text())["conceptModels"]["base-lcm"]
+    model = BaseLcm(**entry["architecture"])
+    weights = load_file(folder / entry["file"])
+    model.load_state_dict({name: tensor.to(torch.float32) for name, tensor in weights.items()})
+    return model.eval().requires_grad_(False)
 
 
 def load_two_tower(folder: Path) -> tuple[TwoTower, Decoding]:

@@ -46,6 +46,7 @@ def trained(tmp_path_factory) -> Path:
     assert run(work, "encode", "--limit", "30")["train"]["documents"] == 30
     assert run(work, "normalizer")["normalized_std_mean"] > 0
     assert run(work, "two-tower", "--limit", "6")["step"] == 6
+    assert run(work, "base-lcm", "--limit", "6")["step"] == 6
     run(work, "export", "--out", str(work / "model"))
     return work
 
