@@ -46,6 +46,22 @@ def tokenize_documents(work: Path, profile: Profile, limit: int | None = None) -
     return counts
 
 
+class DocumentTokens:
+    """Documents of a split as lists of their sentences' pieces."""
+
+    def __init__(self, work: Path, split: str):
+        data = np.load(work / f"documents.{split}.npz")
+        self.ids, self.starts = data["ids"], data["starts"]
+        self.order, self.offsets = data["order"], data["offsets"]
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def sentences(self, index: int) -> list[list[int]]:
+        chosen = self.order[self.offsets[index] : self.offsets[index + 1]]
+        return [self.ids[self.starts[i] : self.starts[i + 1]].tolist() for i in chosen]
+
+
 class SentenceTokens:
     """The distinct sentences of a split as a padded table of decoder inputs, kept on one device."""
 

@@ -19,13 +19,13 @@ from .two_tower import TwoTower
 class ExportedSpace:
     """Encoder and decoder of a model folder."""
 
-    def __init__(self, folder: Path, threads: int = 2):
+    def __init__(self, folder: Path):
         self.manifest = json.loads((folder / "manifest.json").read_text())
         space = self.manifest["space"]
         self.tokenizer = load_tokenizer(folder)
         self.languages = {entry["code"]: entry["token"] for entry in space["languages"]}
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = torch.get_num_threads()
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         open_graph = lambda name: onnxruntime.InferenceSession(folder / name, options)  # noqa: E731
         self.encoder = open_graph(space["encoder"]["file"])

@@ -25,6 +25,7 @@ NOUNS = [
 
 def run(work: Path, step: str, *arguments: str) -> dict:
     command = [sys.executable, "-m", "noema_training", step, "--work", str(work), "--profile", "test"]
+    command += ["--threads", "1"]
     done = subprocess.run(
         [*command, *arguments], capture_output=True, text=True, cwd=Path(__file__).parents[1]
     )
@@ -47,6 +48,9 @@ def trained(tmp_path_factory) -> Path:
     assert run(work, "normalizer")["normalized_std_mean"] > 0
     assert run(work, "two-tower", "--limit", "6")["step"] == 6
     assert run(work, "base-lcm", "--limit", "6")["step"] == 6
+    yardstick = run(work, "token-lm", "--limit", "6")
+    assert abs(yardstick["parameters"] / yardstick["target"] - 1) < 0.15
+    assert yardstick["valid_perplexity"] < 700
     run(work, "export", "--out", str(work / "model"))
     return work
 
