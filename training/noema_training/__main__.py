@@ -16,14 +16,18 @@ STEPS = (
     "base-lcm",
     "two-tower",
     "token-lm",
+    "pack",
+    "all",
+    "collect",
+    "unpack",
     "export",
     "tune",
     "evaluate",
 )
 
 
-def main() -> None:
-    args = _parse()
+def main(argv: list[str] | None = None) -> dict:
+    args = _parse(argv)
     args.work.mkdir(parents=True, exist_ok=True)
     import torch
 
@@ -35,6 +39,7 @@ def main() -> None:
     if distributed.rank() == 0:
         print(json.dumps(result, indent=1))
     distributed.stop()
+    return result
 
 
 def _step(args: argparse.Namespace) -> dict:
@@ -45,10 +50,12 @@ def _step(args: argparse.Namespace) -> dict:
 
         return prepare(args.data, work, profile, args.limit, args.seed)
     if args.step == "tokenizer":
+        from .documents import tokenize_documents
         from .tokenizer import encode_text, train_tokenizer
 
         tokenizer = train_tokenizer(work, profile, args.threads, args.seed)
-        return encode_text(work, tokenizer, profile.space.max_pieces)
+        counts = encode_text(work, tokenizer, profile.space.max_pieces)
+        return counts | {"documents": tokenize_documents(work, profile)}
     if args.step == "encode":
         from .concepts import encode_documents
 
@@ -69,6 +76,22 @@ def _step(args: argparse.Namespace) -> dict:
         from .evaluate import evaluate
 
         return evaluate(work, args.out, args.limit)
+    if args.step == "pack":
+        from .pack import pack
+
+        return pack(work, args.out)
+    if args.step == "all":
+        from .driver import run_all
+
+        return run_all(work, args.out, profile, _run(args), trainer, args.data, args.call_minutes)
+    if args.step == "collect":
+        from .driver import collect_named
+
+        return collect_named(work, args.out, args.models)
+    if args.step == "unpack":
+        from .parts import unpack
+
+        return unpack(args.data, work)
     return trainer(args.step)(work, profile, _run(args), args.batch)
 
 
@@ -107,12 +130,18 @@ def _run(args: argparse.Namespace):
     )
 
 
-def _parse() -> argparse.Namespace:
+def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="noema_training", description=__doc__)
     parser.add_argument("step", choices=STEPS)
     parser.add_argument("--work", type=Path, required=True, help="directory of intermediate files")
-    parser.add_argument("--data", type=Path, help="directory with pairs/ and sentences/ (prepare)")
-    parser.add_argument("--out", type=Path, help="model folder (export, tune, evaluate)")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        help="pairs/, sentences/, documents/ (prepare), packed file (all), parts (unpack)",
+    )
+    parser.add_argument(
+        "--out", type=Path, help="model folder; file (pack); folder for weights (all, collect)"
+    )
     parser.add_argument("--profile", choices=sorted(PROFILES), default="cpu")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
@@ -120,8 +149,12 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, help="tokens (space, token-lm) or documents a micro-batch")
     parser.add_argument("--compile", action="store_true", help="compile the training step")
     parser.add_argument("--limit", type=int, help="use only this many lines, worlds or steps")
+    parser.add_argument(
+        "--call-minutes", type=float, help="pause `all` after this long; call it again to go on"
+    )
+    parser.add_argument("--models", help="models to collect, comma-separated, the most wanted first")
     parser.add_argument("--seed", type=int, default=0)
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,22 @@
 
 from dataclasses import dataclass, field
 
-LANGUAGES = {"en": "eng_Latn", "fr": "fra_Latn", "de": "deu_Latn", "es": "spa_Latn"}
-LANGUAGE_NAMES = {"eng_Latn": "English", "fra_Latn": "French", "deu_Latn": "German", "spa_Latn": "Spanish"}
+LANGUAGES = {
+    "en": "eng_Latn",
+    "fr": "fra_Latn",
+    "de": "deu_Latn",
+    "es": "spa_Latn",
+    "it": "ita_Latn",
+    "pt": "por_Latn",
+}
+LANGUAGE_NAMES = {
+    "eng_Latn": "English",
+    "fra_Latn": "French",
+    "deu_Latn": "German",
+    "spa_Latn": "Spanish",
+    "ita_Latn": "Italian",
+    "por_Latn": "Portuguese",
+}
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 END_OF_TEXT = "End of text."
 MAX_TOKENS = 128
@@ -99,9 +113,30 @@ class Profile:
     two_tower: TwoTowerConfig = field(default_factory=TwoTowerConfig)
     base_lcm: BaseLcmConfig = field(default_factory=BaseLcmConfig)
     token_lm: TokenLmConfig = field(default_factory=TokenLmConfig)
+    languages: tuple[str, ...] = ("en", "fr", "de", "es")
+    sentences: dict[str, int] = field(
+        default_factory=lambda: {
+            "en": 250_000,
+            "fr": 40_000,
+            "de": 25_000,
+            "es": 25_000,
+            "it": 15_000,
+            "pt": 25_000,
+        }
+    )
+    max_words: int = 20
+    max_characters: int = 120
+    documents: dict[str, int] = field(
+        default_factory=dict
+    )  # documents of each wider kind for the concept models
     tellings: int = 120
     valid_tellings: int = 6
     tokenizer_sentences: int = 400_000
+    shares: dict[str, float] = field(
+        default_factory=lambda: {"space": 0.55, "base-lcm": 0.17, "two-tower": 0.2, "token-lm": 0.08}
+    )  # of the time of `all`, in this order
+    reserve: float = 0.04  # of the same, for encoding, loading and writing
+    int8: bool = False  # how the exported space stores its matrices: int8 with a scale a row, else f16
     bf16: bool = False
     loader_processes: int = 0
 
@@ -134,6 +169,8 @@ PROFILES = {
         token_lm=TokenLmConfig(
             layers=2, max_tokens=64, batch_tokens=200, micro_batches=1, warmup_steps=10, minutes=0.1
         ),
+        languages=("en", "fr", "de", "es", "pt"),
+        documents={"tales": 5, "encyclopedia": 5, "dialogues": 5},
         tellings=3,
         valid_tellings=1,
         tokenizer_sentences=20_000,
@@ -148,28 +185,26 @@ PROFILES = {
             vocabulary=16_000,
             batch_tokens=32_000,
             micro_batches=1,
+            max_pieces=80,
             learning_rate=1.5e-3,
+            warmup_steps=300,
         ),
         two_tower=TwoTowerConfig(
-            model_dim=512,
-            heads=8,
-            context_layers=6,
-            denoiser_layers=6,
-            ffn_inner=1536,
+            context_layers=3,
+            denoiser_layers=3,
             batch_documents=128,
             micro_batches=1,
+            decoder_weight=0.1,
+            decoded_positions=1024,
         ),
-        base_lcm=BaseLcmConfig(
-            model_dim=512,
-            heads=8,
-            layers=8,
-            ffn_inner=1536,
-            batch_documents=256,
-            micro_batches=1,
-            decoded_positions=4096,
-        ),
-        token_lm=TokenLmConfig(layers=8, heads=8, batch_tokens=65_000, micro_batches=1),
-        tellings=400,
+        base_lcm=BaseLcmConfig(layers=6, batch_documents=256, micro_batches=1, decoded_positions=4096),
+        token_lm=TokenLmConfig(batch_tokens=65_000, micro_batches=1),
+        sentences={"en": 400_000, "fr": 120_000, "de": 80_000, "es": 70_000, "it": 15_000, "pt": 60_000},
+        max_words=40,
+        max_characters=200,
+        documents={"novels": 2500, "tales": 1500, "encyclopedia": 6000, "dialogues": 8000},
+        tellings=300,
+        int8=True,
         bf16=True,
         loader_processes=8,
     ),

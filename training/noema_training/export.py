@@ -51,7 +51,7 @@ def export(work: Path, folder: Path, profile: Profile, name: str = "mini", versi
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "manifest.json").unlink(missing_ok=True)
-    space = round_to_f16(load_space(work))
+    space = round_weights(load_space(work), profile.int8)
     two_tower, architecture = load_concept_model(work, space, profile)
     export_graphs(space.encoder, space.decoder, folder)
     save_concept_model(two_tower, folder / "two-tower.safetensors")
@@ -92,10 +92,18 @@ def write_manifest(folder: Path, manifest: dict) -> dict:
     return {"total": total, **{name: entry["bytes"] for name, entry in manifest["files"].items()}}
 
 
-def round_to_f16(space: Space) -> Space:
-    """Rounds all parameters to f16 values, so that storing them as f16 loses nothing more."""
+def round_weights(space: Space, int8: bool) -> Space:
+    """Rounds all parameters to f16 values, or matrices to 255 levels a row, so that storing them so loses nothing more."""
     for parameter in space.parameters():
-        parameter.copy_(parameter.half().float())
+        if int8 and parameter.ndim == 2:
+            mantissa, exponent = torch.frexp(
+                (parameter.abs().amax(dim=1, keepdim=True) / 127).clamp(min=1e-12)
+            )
+            # With a mantissa of 12 bits, 127 times the scale is exact, and the scale can be found from the products.
+            scale = torch.ldexp((mantissa * 4096).round() / 4096, exponent)
+            parameter.copy_((parameter / scale).round().clamp(-127, 127) * scale)
+        else:
+            parameter.copy_(parameter.half().float())
     return space
 
 
@@ -144,8 +152,8 @@ def space_entry(space: Space, work: Path) -> dict:
     return {
         "dim": sizes["dim"],
         "languages": [
-            {"code": code, "name": LANGUAGE_NAMES[code], "token": tokens[short]}
-            for short, code in LANGUAGES.items()
+            {"code": LANGUAGES[short], "name": LANGUAGE_NAMES[LANGUAGES[short]], "token": token}
+            for short, token in tokens.items()
         ],
         "tokenizer": "tokenizer.json",
         "tokens": {"pad": PAD, "unk": UNK, "bos": BOS, "eos": EOS},

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from .comparison_card import comparison, table
 from .worlds import is_held_out, load_worlds
 
 DATA = """\
@@ -49,7 +50,7 @@ def model_card(work: Path, manifest: dict, scores: dict) -> str:
         "Made by `python -m noema_training evaluate --work WORK --out FOLDER`: ONNX Runtime, f16 weights, greedy decoding, the first "
         f"{scores['sentences']} lines of each validation file. BLEU and chrF by sacrebleu.",
         "### Round trip (encode, decode in the same language)",
-        _table(
+        table(
             ["", "exact", "token accuracy", "BLEU", "chrF"],
             [
                 [
@@ -63,16 +64,21 @@ def model_card(work: Path, manifest: dict, scores: dict) -> str:
             ],
         ),
         "### Translation through the vector",
-        _table(
+        table(
             ["direction", "chrF", "BLEU"],
             [[name, f"{s['chrf']:.1f}", f"{s['bleu']:.1f}"] for name, s in scores["translation"].items()],
         ),
         "### Cross-lingual search",
-        "xsim error against English (nearest vector by cosine among the same lines): "
-        + ", ".join(f"{name} {_percent(value)}" for name, value in scores["xsim_error"].items())
+        "xsim error against English (nearest vector by cosine, and by ratio margin with 4 neighbours, among the same lines): "
+        + ", ".join(
+            f"{name} {_percent(value['cosine'])} (margin {_percent(value['margin'])})"
+            for name, value in scores["xsim_error"].items()
+        )
         + ".",
         "### Next concept, teacher-forced, held-out worlds",
         _concepts(scores["concepts"]),
+        "### All concept models and the token-level yardstick",
+        comparison(scores["comparison"]),
         "### Decoding settings tried",
         "Made by `python -m noema_training tune --work WORK --out FOLDER` on up to 400 held-out positions, best by CA read first; "
         "`read` means decoded to text and encoded again. The positions are from the same held-out worlds as the table above, so that "
@@ -90,11 +96,6 @@ def _percent(value: float) -> str:
     return f"{100 * value:.1f}%"
 
 
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
-
-
 def _counts(work: Path) -> str:
     counts = json.loads((work / "text" / "counts.json").read_text())
     named = ", ".join(f"{name} {count:,}" for name, count in counts.items())
@@ -108,7 +109,12 @@ def _held_out_worlds() -> str:
 
 def _training(work: Path) -> str:
     lines = []
-    for name, step in (("space.pt", "space"), ("two-tower.pt", "two-tower")):
+    for name, step in (
+        ("space.pt", "space"),
+        ("base-lcm.pt", "base-lcm"),
+        ("two-tower.pt", "two-tower"),
+        ("token-lm.pt", "token-lm"),
+    ):
         path = work / name
         if not path.exists():
             lines.append(f"- `{step}`: not trained.")
@@ -138,7 +144,7 @@ def _concepts(scores: dict) -> str:
     best = max(("mean of context", "copy of last"), key=lambda name: scores[name]["ca"])
     beaten = scores["model"]["ca"] > scores[best]["ca"]
     verdict = f"By CA the model {'beats' if beaten else 'does NOT beat'} the better baseline ({best})."
-    return "\n\n".join([text, _table(["prediction", "l2", "CA"], rows), verdict])
+    return "\n\n".join([text, table(["prediction", "l2", "CA"], rows), verdict])
 
 
 def _tuning(grid: list[dict]) -> str:
@@ -150,17 +156,17 @@ def _tuning(grid: list[dict]) -> str:
         + [f"{entry['l2']:.3f}", _percent(entry["ca"]), f"{entry['l2_read']:.3f}", _percent(entry["ca_read"])]
         for entry in grid
     ]
-    return _table([*names, "l2", "CA", "l2 read", "CA read"], rows)
+    return table([*names, "l2", "CA", "l2 read", "CA read"], rows)
 
 
 def _examples(scores: dict) -> str:
     parts = []
     for name, entry in scores["round_trip"].items():
         parts.append(f"Round trip, {name}:")
-        parts.append(_table(["sentence", "comes back as"], entry["first"]))
+        parts.append(table(["sentence", "comes back as"], entry["first"]))
     for name, entry in scores["translation"].items():
         parts.append(f"Translation {name}:")
-        parts.append(_table(["source", "output", "reference"], entry["first"]))
+        parts.append(table(["source", "output", "reference"], entry["first"]))
     parts.append("Free continuations of the first held-out worlds (sampled with fixed seeds):")
     for entry in scores["continuations"]:
         ending = " (ended by itself)" if entry["ended"] else ""
