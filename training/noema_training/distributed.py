@@ -11,6 +11,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 def start(device: str) -> str:
     """Joins the group that torchrun describes in the environment, if any; returns this process's device."""
+    if device.startswith("cuda"):
+        torch.set_float32_matmul_precision("high")
     if "LOCAL_RANK" not in os.environ:
         return device
     if device == "cuda":

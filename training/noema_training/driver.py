@@ -42,13 +42,15 @@ def run_all(
     stop_at = began + min(
         total - spent_before, 60 * call_minutes - COLLECT_SECONDS if call_minutes else math.inf
     )
-    touched: list[str] = []
+    state["sent"] |= state["written"]
 
     def keep() -> None:
-        """Saves the state and what this call has trained, the latest first."""
+        """Saves the state, and the weights that earlier calls have not sent as they are, earlier phases first."""
         state["spent"] = spent_before + time.time() - began
         (work / "driver.json").write_text(json.dumps(state, indent=1))
-        collect(work, out, tuple(reversed(touched)))
+        written = collect(work, out, tuple(profile.shares), known=state["sent"])
+        state["written"] = {name: entry["step"] for name, entry in written.items()}
+        (work / "driver.json").write_text(json.dumps(state, indent=1))
 
     for name in profile.shares:
         if name in state["done"]:
@@ -60,7 +62,6 @@ def run_all(
         left = total - spent_before - (time.time() - began)
         budget = state["budgets"].setdefault(name, _share(profile, state["done"], name) * left / 60)
         budget = state["budgets"][name] = distributed.first_says(budget, run.device)
-        touched.append(name)
         settings = replace(run, minutes=budget, pause_at=stop_at, on_save=keep)
         result = trainer(name)(work, profile, settings)
         state["results"][name] = result
@@ -104,7 +105,7 @@ def _read(work: Path) -> dict:
     path = work / "driver.json"
     if path.exists():
         return json.loads(path.read_text())
-    return {"spent": 0.0, "done": [], "budgets": {}, "results": {}}
+    return {"spent": 0.0, "done": [], "budgets": {}, "results": {}, "sent": {}, "written": {}}
 
 
 def collect_named(work: Path, out: Path, names: str | None) -> dict:

@@ -16,11 +16,17 @@ class PartsDamaged(ValueError):
     """A part is missing or does not have the contents its index promises."""
 
 
-def collect(work: Path, out: Path, names: tuple[str, ...] = MODELS, limit: int = 60 * 2**20) -> dict:
+def collect(
+    work: Path,
+    out: Path,
+    names: tuple[str, ...] = MODELS,
+    limit: int = 60 * 2**20,
+    known: dict[str, int] | None = None,
+) -> dict[str, dict]:
     """Writes the weights of the named models' checkpoints, with logs and steps, to `out`; the index last.
 
-    Models are taken in the given order while they fit `limit` bytes. Weight averages are preferred to the weights of the last step.
-    Returns the bytes of each.
+    Models are taken in the given order while they fit `limit` bytes; those no further than the step given in `known` are left out. Weight
+    averages are preferred to the weights of the last step. Returns bytes and step of each.
     """
     tensors, about, sizes = {}, {}, {}
     for name in names:
@@ -28,12 +34,14 @@ def collect(work: Path, out: Path, names: tuple[str, ...] = MODELS, limit: int =
         if not path.exists():
             continue
         saved = torch.load(path, map_location="cpu", mmap=True)
+        if saved["step"] <= (known or {}).get(name, -1):
+            continue
         weights = saved.get("average", saved["model"])
         found = {f"{name}/{key}": _small(key, value) for key, value in _distinct(weights).items()}
         size = sum(value.numel() * value.element_size() for value in found.values())
-        if sum(sizes.values()) + size > limit:
+        if sum(entry["bytes"] for entry in sizes.values()) + size > limit:
             continue
-        sizes[name] = size
+        sizes[name] = {"bytes": size, "step": saved["step"]}
         tensors |= found
         about[name] = {k: v for k, v in saved.items() if k not in ("model", "average", "optimizer")}
         about[name]["log"] = _read(work / f"{name}.log.jsonl")

@@ -64,7 +64,8 @@ class Space(nn.Module):
 
         if batch.pairs > 1:
             x, y = vectors[: batch.pairs].float(), vectors[batch.pairs : 2 * batch.pairs].float()
-            scores = F.normalize(x) @ F.normalize(y).T / TEMPERATURE
+            with torch.autocast(x.device.type, enabled=False):
+                scores = F.normalize(x) @ F.normalize(y).T / TEMPERATURE
             target = torch.arange(batch.pairs, device=x.device)
             terms["contrastive"] = (F.cross_entropy(scores, target) + F.cross_entropy(scores.T, target)) / 2
             size = (x.detach().square().sum(1) + y.detach().square().sum(1)).mean() / 2

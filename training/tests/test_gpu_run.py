@@ -58,8 +58,8 @@ def test_small_arrays_are_restored():
 
 def test_all_in_two_calls_comes_back_and_exports(packed, tmp_path):
     remote, out = tmp_path / "remote", tmp_path / "out"
-    calls = ["--data", packed.parent / "data.zip", "--out", out, "--minutes", "0.5"]
-    first = run(remote, "all", *calls, "--call-minutes", 0.42)  # 5 seconds and the reserve for writing
+    calls = ["--data", packed.parent / "data.zip", "--out", out, "--minutes", "0.45"]
+    first = run(remote, "all", *calls, "--call-minutes", 0.4)  # 4 seconds and the reserve for writing
     assert first["again"] and "space" not in first["done"]
     assert json.loads((out / parts.INDEX).read_text())["models"].keys() == {"space"}
     assert run(packed, "unpack", "--data", out)["space"] > 0
@@ -68,6 +68,8 @@ def test_all_in_two_calls_comes_back_and_exports(packed, tmp_path):
     assert second["finished"] and not second["again"]
     assert second["results"]["space"]["step"] > first["results"]["space"]["step"]
     assert second["spent"] < 60
+    written = json.loads((out / parts.INDEX).read_text())["models"]
+    assert set(written) == set(parts.MODELS), "everything has gone on since the first call"
     steps = run(packed, "unpack", "--data", out)
     assert set(steps) == set(parts.MODELS)
     assert steps["space"] == second["results"]["space"]["step"]
@@ -111,6 +113,13 @@ def test_only_what_fits_is_collected(tmp_path):
     for name in ("space", "base-lcm"):
         torch.save({"model": {"w": torch.zeros(1000)}, "step": 1, "elapsed": 1.0}, tmp_path / f"{name}.pt")
     assert parts.collect(tmp_path, tmp_path / "out", ("base-lcm", "space"), limit=3000).keys() == {"base-lcm"}
+
+
+def test_what_an_earlier_call_sent_is_not_collected_again(tmp_path):
+    for name, step in (("space", 5), ("base-lcm", 2)):
+        torch.save({"model": {"w": torch.zeros(9)}, "step": step, "elapsed": 1.0}, tmp_path / f"{name}.pt")
+    sent = parts.collect(tmp_path, tmp_path / "out", known={"space": 5, "base-lcm": 1})
+    assert sent == {"base-lcm": {"bytes": 18, "step": 2}}
 
 
 def test_rows_of_255_levels_are_stored_as_int8_exactly():
