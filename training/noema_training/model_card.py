@@ -123,7 +123,9 @@ def _training(work: Path) -> str:
         minutes = saved["elapsed"] / 60
         log = (work / f"{step}.log.jsonl").read_text().splitlines()
         last = json.loads(log[-1]) if log else {}
-        losses = ", ".join(f"{k} {v:.3f}" for k, v in last.items() if k not in ("step", "seconds", "scale"))
+        losses = ", ".join(
+            f"{k} {v:.3f}" for k, v in last.items() if k not in ("step", "seconds", "scale", "finished")
+        )
         lines.append(
             f"- `python -m noema_training {step}`: {saved['step']:,} steps in {minutes:.0f} minutes; last averages: {losses}."
         )

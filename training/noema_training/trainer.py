@@ -163,6 +163,8 @@ def train(task: Task, work: Path, run: Run) -> dict:
     result |= {name: value.item() for name, value in task.averages.items()}
     if task.validate and spent and first:
         result |= task.validate(average if average is not None else task.model)
+    if first:
+        print(json.dumps(result), file=log, flush=True)
     return result
 
 
