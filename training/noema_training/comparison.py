@@ -44,11 +44,15 @@ def compare(work: Path, folder: Path, space: ExportedSpace, limit: int | None = 
     teacher_forced = {}
     for path in sorted((work / "text").glob("*.valid.jsonl")):
         short = path.name.split(".")[-3] if path.name.count(".") == 3 else "en"
-        if LANGUAGES[short] not in space.languages:
+        if LANGUAGES[short] not in space.languages or not path.stat().st_size:
             continue
         held_out = HeldOut(work, space, limit or 60, path.name, LANGUAGES[short])
         teacher_forced[path.name.removesuffix(".valid.jsonl")] = score_set(
-            held_out, space, predictors, scorer if short == "en" else None
+            held_out,
+            space,
+            predictors,
+            scorer if short == "en" else None,
+            POSITIONS if limit is None else 8 * limit,
         )
     held_out = HeldOut(work, space, None if limit is None else limit)
     prompts = one_prompt_a_world(held_out, SAMPLES if limit is None else min(limit, SAMPLES))
@@ -119,11 +123,18 @@ def copy_of_last(held_out: HeldOut) -> Tensor:
 
 
 def score_set(
-    held_out: HeldOut, space: ExportedSpace, predictors: dict[str, Predictor], scorer: TokenScorer | None
+    held_out: HeldOut,
+    space: ExportedSpace,
+    predictors: dict[str, Predictor],
+    scorer: TokenScorer | None,
+    positions: int,
 ) -> dict:
-    """All teacher-forced metrics at up to POSITIONS random positions of one set; MI and ROUGE-L on decoded text."""
+    """All teacher-forced metrics at up to `positions` random positions of one set; MI and ROUGE-L on decoded text.
+
+    The token-level model, slow without a cache, writes at a quarter of them.
+    """
     rows = held_out.scored.flatten().nonzero()[:, 0]
-    rows = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))[:POSITIONS]]
+    rows = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))[:positions]]
     length = held_out.index.shape[1]
     documents, places = rows // length, rows % length
     truth = held_out.concepts.flatten(0, 1)[rows]
@@ -150,7 +161,7 @@ def score_set(
 
     scores = {name: score(make(held_out).flatten(0, 1)[rows]) for name, make in predictors.items()}
     if scorer is not None:
-        few = slice(0, POSITIONS // 4)
+        few = slice(0, positions // 4)
         written = [scorer.continue_texts([context], 1)[0][0] for context in contexts[few]]
         scores["token-lm"] = {
             "rouge_l": rouge_l(written, sentences[few]),

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,15 @@ from test_steps import write_data
 from noema_training import parts
 from noema_training.__main__ import main
 from noema_training.base_lcm import BaseLcm
+from noema_training.base_training import train_base_lcm
+from noema_training.concept_training import train_two_tower
 from noema_training.config import PROFILES
 from noema_training.export import SIZE_LIMIT, round_weights
 from noema_training.graphs import as_int8
 from noema_training.pack import from_small, to_small
-from noema_training.space import Space
-from noema_training.token_lm import count_parameters
+from noema_training.space import Space, train_space
+from noema_training.token_lm import count_parameters, train_token_lm
+from noema_training.trainer import Run
 from noema_training.two_tower import TwoTower
 
 
@@ -145,6 +149,19 @@ def test_gpu_models_fit_the_size_limit():
         names = ("model_dim", "heads", "layers", "context_layers", "denoiser_layers", "ffn_inner")
         total += 2 * count_parameters(kind, sizes | {n: getattr(part, n) for n in names if hasattr(part, n)})
     assert total < SIZE_LIMIT
+
+
+def test_loader_processes_and_mixed_precision_train(packed, tmp_path):
+    work = tmp_path / "work"
+    shutil.copytree(packed, work, ignore=shutil.ignore_patterns("*.pt", "model", "data"))
+    common = dict(threads=1, bf16=True, loader_processes=2)
+    assert train_space(work, PROFILES["test"], Run(max_steps=3, **common))["step"] == 3
+    run(work, "encode")
+    run(work, "normalizer")
+    profile = replace(PROFILES["test"], two_tower=replace(PROFILES["test"].two_tower, decoder_weight=0.1))
+    for trainer in (train_base_lcm, train_two_tower, train_token_lm):
+        result = trainer(work, profile, Run(max_steps=3, **common))
+        assert result["step"] == 3 and np.isfinite(result["tokens"])
 
 
 def test_two_processes_train_one_model(packed, tmp_path):
