@@ -55,7 +55,7 @@ def run_all(
     for name in profile.shares:
         if name in state["done"]:
             continue
-        if time.time() >= stop_at:
+        if distributed.first_says(float(time.time() >= stop_at), run.device):
             break
         if name != "space":
             _vectors(work, profile, run, state, first)

@@ -32,9 +32,8 @@ from .verify import verify_folder
 
 SIZE_LIMIT = 64_000_000
 LICENCE = "CC-BY-SA-4.0 (weights; attribution of the training texts in MODEL_CARD.md)"
-DESCRIPTION = (
-    "A small sentence space for English, French, German and Spanish with a Two-Tower diffusion concept model."
-)
+DESCRIPTION = "A small sentence space for English, French, German and Spanish with {}."
+KINDS = {"two-tower": "a Two-Tower diffusion concept model", "base-lcm": "a Base-LCM"}
 SCHEDULER = {
     "num_diffusion_train_steps": TRAIN_STEPS,
     "beta_schedule": "squaredcos_cap_v2",
@@ -47,7 +46,7 @@ SCHEDULER = {
 def export(work: Path, folder: Path, profile: Profile, name: str = "mini", version: str = "0.1.0") -> dict:
     """Exports the work directory's space and concept model; returns the sizes of the files.
 
-    Without work/two-tower.pt an untrained concept model of the profile's size is written.
+    Without work/two-tower.pt an untrained Two-Tower model of the profile's size is written; a Base-LCM is added where it was trained.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "manifest.json").unlink(missing_ok=True)
@@ -68,7 +67,7 @@ def export(work: Path, folder: Path, profile: Profile, name: str = "mini", versi
         "name": name,
         "version": version,
         "licence": LICENCE,
-        "description": DESCRIPTION,
+        "description": DESCRIPTION.format(" and ".join(KINDS[kind] for kind in concept_models)),
         "files": {},
         "space": space_entry(space, work),
         "conceptModels": concept_models,

@@ -16,6 +16,13 @@ DATA = """\
 | single sentences in the four languages | space | Mozilla Common Voice (CC0 1.0), Tatoeba (CC BY 2.0 FR), ELTeC novels (CC BY 4.0, texts public domain), English Wikipedia 2021 (CC BY-SA 3.0) | as stated |
 """
 
+WIDE = {
+    "novels": "| chapters of English novels | space, concept models | classic-books-markdown | public domain |",
+    "tales": "| fables and tales | space, concept models | FairytaleQA, African Storybook, Pratham Books, Aesop | Apache-2.0, CC BY 4.0, public domain |",
+    "encyclopedia": "| encyclopedia articles | space, concept models | English Wikipedia 2015 | CC BY-SA 3.0 |",
+    "dialogues": "| task dialogues | space, concept models | Google Schema-Guided Dialogue, train | CC BY-SA 4.0 |",
+}
+
 LIMITS = """\
 - A small model, trained briefly: it shows that the parts work together, not what the method can reach.
 - Sentences of everyday length only. Names, numbers and rare words are often replaced by others; long sentences lose their detail.
@@ -39,9 +46,11 @@ def model_card(work: Path, manifest: dict, scores: dict) -> str:
         "- Concept model: Two-Tower diffusion LCM (Barrault et al. 2024, arXiv 2412.08821), "
         + ", ".join(f"{name} {value}" for name, value in concept["architecture"].items())
         + ".",
+        *_base_lcm(manifest),
+        f"- Default concept model: {manifest['defaultConceptModel']}.",
         f"- Default decoding: `{json.dumps(concept['decoding'])}`, chosen on the held-out worlds (below).",
         "## Training text and attribution",
-        DATA + _counts(work),
+        DATA + _wide(work) + _counts(work),
         "Filters and exact public sources are in `training/README.md`. "
         f"{_held_out_worlds()} and 1% of the pairs (by English side) are held out; every score below is on those.",
         "## Training",
@@ -100,6 +109,20 @@ def _counts(work: Path) -> str:
     counts = json.loads((work / "text" / "counts.json").read_text())
     named = ", ".join(f"{name} {count:,}" for name, count in counts.items())
     return f"\nLines after filtering (`python -m noema_training prepare`): {named}."
+
+
+def _wide(work: Path) -> str:
+    """Rows of the wider documents that were used."""
+    counts = json.loads((work / "text" / "counts.json").read_text())
+    return "".join(f"{row}\n" for kind, row in WIDE.items() if counts.get(f"{kind}.train"))
+
+
+def _base_lcm(manifest: dict) -> list[str]:
+    entry = manifest["conceptModels"].get("base-lcm")
+    if entry is None:
+        return []
+    sizes = ", ".join(f"{name} {value}" for name, value in entry["architecture"].items())
+    return [f"- Concept model: Base-LCM of the same paper, trained through the frozen decoder, {sizes}."]
 
 
 def _held_out_worlds() -> str:

@@ -101,13 +101,13 @@ def train(task: Task, work: Path, run: Run) -> dict:
     checkpoint, first = work / f"{task.name}.pt", distributed.rank() == 0
     average = copy.deepcopy(task.model).requires_grad_(False) if task.average_decay else None
     step, elapsed = _resume(task, average, checkpoint, run.device)
+    seed = run.seed + step + 100_003 * distributed.rank()
+    torch.manual_seed(seed)  # other noise in every process and after every pause
     log = (work / f"{task.name}.log.jsonl").open("a") if first else None
     module = LossModule(task.model, task.loss)
     module = distributed.wrap(torch.compile(module, dynamic=True) if run.compile else module)
     workers = Workers(1 if distributed.world() > 1 or run.device.startswith("cuda") else run.threads)
-    source = Shared(
-        stream(task.batches, run.seed + step + 100_003 * distributed.rank(), run.loader_processes)
-    )
+    source = Shared(stream(task.batches, seed, run.loader_processes))
 
     def micro_batch() -> dict[str, Tensor]:
         """Adds one micro-batch's gradients, returns its terms."""

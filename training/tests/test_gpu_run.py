@@ -183,3 +183,14 @@ def test_two_processes_train_one_model(packed, tmp_path):
         assert done.returncode == 0, done.stderr[-3000:]
         assert torch.load(work / f"{step}.pt")["step"] == 4
         assert done.stdout.count('"step"') == 1
+    # The driver goes on from there in both processes.
+    command[command.index("base-lcm")] = "all"
+    done = subprocess.run(
+        [*command, "--out", str(tmp_path / "out"), "--minutes", "0.1"],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[1],
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "space" in json.loads(done.stdout)["done"]
