@@ -7,83 +7,154 @@ from pathlib import Path
 
 from .config import PROFILES
 
+STEPS = (
+    "prepare",
+    "tokenizer",
+    "space",
+    "encode",
+    "normalizer",
+    "base-lcm",
+    "two-tower",
+    "token-lm",
+    "pack",
+    "all",
+    "collect",
+    "unpack",
+    "export",
+    "tune",
+    "evaluate",
+)
 
-def main() -> None:
-    args = _parse()
-    profile = PROFILES[args.profile]
+
+def main(argv: list[str] | None = None) -> dict:
+    args = _parse(argv)
     args.work.mkdir(parents=True, exist_ok=True)
     import torch
 
+    from . import distributed
+
     torch.set_num_threads(args.threads)
+    args.device = distributed.start(args.device)
+    result = _step(args)
+    if distributed.rank() == 0:
+        print(json.dumps(result, indent=1))
+    distributed.stop()
+    return result
+
+
+def _step(args: argparse.Namespace) -> dict:
+    """Runs one step; its module is imported only then, since some need packages that others do not."""
+    profile, work = PROFILES[args.profile], args.work
     if args.step == "prepare":
         from .prepare import prepare
 
-        result = prepare(args.data, args.work, profile, args.limit, args.seed)
-    elif args.step == "tokenizer":
+        return prepare(args.data, work, profile, args.limit, args.seed)
+    if args.step == "tokenizer":
+        from .documents import tokenize_documents
         from .tokenizer import encode_text, train_tokenizer
 
-        tokenizer = train_tokenizer(args.work, profile, args.threads, args.seed)
-        result = encode_text(args.work, tokenizer, profile.space.max_pieces)
-    elif args.step == "space":
-        from .space import train_space
-
-        result = train_space(
-            args.work, profile, args.device, args.minutes, args.batch, args.limit, args.threads, args.seed
-        )
-    elif args.step == "encode":
+        tokenizer = train_tokenizer(work, profile, args.threads, args.seed)
+        counts = encode_text(work, tokenizer, profile.space.max_pieces)
+        return counts | {"documents": tokenize_documents(work, profile)}
+    if args.step == "encode":
         from .concepts import encode_documents
 
-        result = encode_documents(args.work, args.device, limit=args.limit)
-    elif args.step == "normalizer":
+        return encode_documents(work, profile, args.device, args.limit)
+    if args.step == "normalizer":
         from .concepts import fit_normalizer
 
-        result = fit_normalizer(args.work)
-    elif args.step == "two-tower":
-        from .concept_training import train_two_tower
-
-        result = train_two_tower(
-            args.work, profile, args.device, args.minutes, args.batch, args.limit, args.threads, args.seed
-        )
-    elif args.step == "export":
+        return fit_normalizer(work)
+    if args.step == "export":
         from .export import export
 
-        result = export(args.work, args.out, profile)
-    elif args.step == "tune":
+        return export(work, args.out, profile)
+    if args.step == "tune":
         from .evaluate import tune_decoding
 
-        result = tune_decoding(args.work, args.out, args.limit)
-    elif args.step == "evaluate":
+        return tune_decoding(work, args.out, args.limit)
+    if args.step == "evaluate":
         from .evaluate import evaluate
 
-        result = evaluate(args.work, args.out, args.limit)
-    print(json.dumps(result, indent=1))
+        return evaluate(work, args.out, args.limit)
+    if args.step == "pack":
+        from .pack import pack
+
+        return pack(work, args.out)
+    if args.step == "all":
+        from .driver import run_all
+
+        return run_all(work, args.out, profile, _run(args), trainer, args.data, args.call_minutes)
+    if args.step == "collect":
+        from .driver import collect_named
+
+        return collect_named(work, args.out, args.models)
+    if args.step == "unpack":
+        from .parts import unpack
+
+        return unpack(args.data, work)
+    return trainer(args.step)(work, profile, _run(args), args.batch)
 
 
-def _parse() -> argparse.Namespace:
+def trainer(step: str):
+    """The training function of a step: (work, profile, run, batch) -> scores."""
+    if step == "space":
+        from .space import train_space
+
+        return train_space
+    if step == "base-lcm":
+        from .base_training import train_base_lcm
+
+        return train_base_lcm
+    if step == "two-tower":
+        from .concept_training import train_two_tower
+
+        return train_two_tower
+    from .token_lm import train_token_lm
+
+    return train_token_lm
+
+
+def _run(args: argparse.Namespace):
+    from .trainer import Run
+
+    profile = PROFILES[args.profile]
+    return Run(
+        device=args.device,
+        threads=args.threads,
+        seed=args.seed,
+        minutes=args.minutes,
+        max_steps=args.limit,
+        bf16=profile.bf16,
+        compile=args.compile,
+        loader_processes=profile.loader_processes,
+    )
+
+
+def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="noema_training", description=__doc__)
-    steps = [
-        "prepare",
-        "tokenizer",
-        "space",
-        "encode",
-        "normalizer",
-        "two-tower",
-        "export",
-        "tune",
-        "evaluate",
-    ]
-    parser.add_argument("step", choices=steps)
+    parser.add_argument("step", choices=STEPS)
     parser.add_argument("--work", type=Path, required=True, help="directory of intermediate files")
-    parser.add_argument("--data", type=Path, help="directory with pairs/ and sentences/ (prepare)")
-    parser.add_argument("--out", type=Path, help="model folder (export, tune, evaluate)")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        help="pairs/, sentences/, documents/ (prepare), packed file (all), parts (unpack)",
+    )
+    parser.add_argument(
+        "--out", type=Path, help="model folder; file (pack); folder for weights (all, collect)"
+    )
     parser.add_argument("--profile", choices=sorted(PROFILES), default="cpu")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--minutes", type=float, help="training time budget; the profile's when left out")
-    parser.add_argument("--batch", type=int, help="tokens (space) or documents (two-tower) a step")
+    parser.add_argument("--batch", type=int, help="tokens (space, token-lm) or documents a micro-batch")
+    parser.add_argument("--compile", action="store_true", help="compile the training step")
     parser.add_argument("--limit", type=int, help="use only this many lines, worlds or steps")
+    parser.add_argument(
+        "--call-minutes", type=float, help="pause `all` after this long; call it again to go on"
+    )
+    parser.add_argument("--models", help="models to collect, comma-separated, the most wanted first")
     parser.add_argument("--seed", type=int, default=0)
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 if __name__ == "__main__":

@@ -18,10 +18,13 @@ MIXTURE = {
     "pairs.fr-es": 0.03,
     "pairs.de-es": 0.03,
     "story-sentences": 0.26,
+    "wide-sentences": 0.12,
     "sentences.en": 0.12,
     "sentences.fr": 0.02,
     "sentences.de": 0.015,
     "sentences.es": 0.015,
+    "sentences.it": 0.015,
+    "sentences.pt": 0.015,
 }
 CORRUPTED_ROWS = 0.3
 DROP, MASK, SHUFFLE = 0.08, 0.05, 1.5
@@ -30,18 +33,20 @@ DROP, MASK, SHUFFLE = 0.08, 0.05, 1.5
 class TokenRows:
     """Rows of one file of work/tokens: one or two sides of piece ids each."""
 
-    def __init__(self, path: Path, languages: tuple[str, ...]):
-        arrays = np.load(path)
-        self.languages = languages
-        self.ids = [arrays[f"ids{side}"].astype(np.int64) for side in range(len(languages))]
-        self.offsets = [arrays[f"offsets{side}"] for side in range(len(languages))]
+    def __init__(self, languages: tuple[str, ...], ids: list[np.ndarray], offsets: list[np.ndarray]):
+        self.languages, self.ids, self.offsets = languages, ids, offsets
+
+    @classmethod
+    def load(cls, path: Path, languages: tuple[str, ...]) -> "TokenRows":
+        arrays, sides = np.load(path), range(len(languages))
+        return cls(languages, [arrays[f"ids{i}"] for i in sides], [arrays[f"offsets{i}"] for i in sides])
 
     def __len__(self) -> int:
         return len(self.offsets[0]) - 1
 
     def row(self, side: int, index: int) -> np.ndarray:
         """Piece ids of one sentence."""
-        return self.ids[side][self.offsets[side][index] : self.offsets[side][index + 1]]
+        return self.ids[side][self.offsets[side][index] : self.offsets[side][index + 1]].astype(np.int64)
 
 
 @dataclass
@@ -68,8 +73,22 @@ def load_rows(tokens: Path, split: str) -> dict[str, TokenRows]:
         suffix = "" if kind == "sentences" else f".{split}"
         path = tokens / f"{name}{suffix}.npz"
         if path.exists() and not (split == "valid" and kind == "sentences"):
-            rows[name] = TokenRows(path, tuple((languages or "en").split("-")))
+            rows[name] = TokenRows.load(path, tuple((languages or "en").split("-")))
+    documents = tokens.parent / "documents.train.npz"
+    if split == "train" and documents.exists():
+        rows = document_rows(documents) | rows
     return rows
+
+
+def document_rows(path: Path) -> dict[str, TokenRows]:
+    """The distinct sentences of work/documents.train.npz: those of the simple stories come first, then the others."""
+    data = np.load(path)
+    concepts = np.diff(data["offsets"])[data["kinds"] == 0].sum()
+    stories = int(data["order"][:concepts].max(initial=-1)) + 1
+    starts = {"story-sentences": data["starts"][: stories + 1], "wide-sentences": data["starts"][stories:]}
+    return {
+        name: TokenRows(("en",), [data["ids"]], [found]) for name, found in starts.items() if len(found) > 1
+    }
 
 
 def pad(rows: list[np.ndarray], value: int = PAD) -> Tensor:
@@ -99,9 +118,15 @@ class BatchMaker:
 
     def _chunk(self, rows: int = 40_000):
         files = self.rng.choice(len(self.files), rows, p=self.shares)
-        picks = [(self.files[f], int(self.rng.integers(len(self.files[f])))) for f in files]
-        lengths = [max(len(f.row(s, i)) for s in range(len(f.languages))) for f, i in picks]
-        order = np.argsort(np.asarray(lengths) + self.rng.random(rows))
+        indices, lengths = np.zeros(rows, np.int64), np.zeros(rows, np.int64)
+        for number, file in enumerate(self.files):
+            chosen = np.flatnonzero(files == number)
+            indices[chosen] = self.rng.integers(len(file), size=len(chosen))
+            for offsets in file.offsets:
+                side = offsets[indices[chosen] + 1] - offsets[indices[chosen]]
+                lengths[chosen] = np.maximum(lengths[chosen], side)
+        picks = [(self.files[f], int(i)) for f, i in zip(files, indices, strict=True)]
+        order = np.argsort(lengths + self.rng.random(rows))
         batches, current, tokens = [], [], 0
         for k in order:
             sides = len(picks[k][0].languages)

@@ -11,45 +11,55 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .diffusion import Decoding, generate, sample_rows
+from .metrics import contrastive_accuracy
 from .runtime import ExportedSpace
 from .text import read_lines
 from .two_tower import TwoTower, context_mask
 
 END_OF_TEXT_THRESHOLD = 0.9
 REPETITION_THRESHOLD = 0.9
+LONGEST = 40
 
 
 class HeldOut:
     """Held-out documents encoded by an exported space, padded to [documents, length, dim] raw concepts."""
 
-    def __init__(self, work: Path, space: ExportedSpace, limit: int | None):
-        path = work / "text" / "stories.valid.jsonl"
-        self.documents = [json.loads(line)["sentences"] for line in islice(read_lines(path), limit)]
+    def __init__(
+        self,
+        work: Path,
+        space: ExportedSpace,
+        limit: int | None,
+        name: str = "stories.valid.jsonl",
+        language: str = "eng_Latn",
+    ):
+        path, self.language = work / "text" / name, language
+        lines = islice(read_lines(path), limit)
+        self.documents = [json.loads(line)["sentences"][:LONGEST] for line in lines]
         index: dict[str, int] = {}
         order = [torch.tensor([index.setdefault(s, len(index)) for s in doc]) for doc in self.documents]
-        self.bank = torch.from_numpy(space.encode(list(index)))
+        self.bank = torch.from_numpy(space.encode(list(index), language))
         self.index = torch.nn.utils.rnn.pad_sequence(order, batch_first=True, padding_value=-1)
         self.concepts = self.bank[self.index.clamp(min=0)]
         self.scored = self.index >= 0
         self.scored[:, 0] = False
 
-    def contrastive_accuracy(self, predicted: Tensor, rows: Tensor) -> float:
-        """CA (lcm.md §9): share of other held-out sentences farther from the prediction than the true one.
+    def truth(self, rows: Tensor) -> Tensor:
+        """Which sentence of `bank` each flat index into the documents is."""
+        return self.index.flatten()[rows]
 
-        The true sentence and its two neighbours do not count. rows: flat indices of predictions into the documents.
-        """
-        length = self.index.shape[1]
-        flat = self.index.flatten()
-        truth = flat[rows]
-        distances = torch.cdist(predicted, self.bank)
-        limit = distances.gather(1, truth[:, None])
-        others = torch.ones_like(distances, dtype=torch.bool)
-        others[torch.arange(len(rows)), truth] = False
+    def neighbours(self, rows: Tensor) -> Tensor:
+        """Sentences before and after each flat index [n, 2]; its own where there is none."""
+        flat, length, truth = self.index.flatten(), self.index.shape[1], self.truth(rows)
+        found = []
         for step in (-1, 1):
             inside = (rows % length + step >= 0) & (rows % length + step < length)
             near = torch.where(inside, flat[(rows + step).clamp(0, len(flat) - 1)], truth)
-            others[torch.arange(len(rows)), torch.where(near >= 0, near, truth)] = False
-        return (((distances > limit) & others).sum(1) / others.sum(1)).mean().item()
+            found.append(torch.where(near >= 0, near, truth))
+        return torch.stack(found, dim=1)
+
+    def contrastive_accuracy(self, predicted: Tensor, rows: Tensor) -> float:
+        """CA (lcm.md §9) among all held-out sentences. rows: flat indices of predictions into the documents."""
+        return contrastive_accuracy(predicted, self.bank, self.truth(rows), self.neighbours(rows))
 
 
 @torch.no_grad()
@@ -148,7 +158,7 @@ def continuations(
         dim = start.shape[-1]
         draw = lambda _: torch.randn(1, dim, generator=noise)  # noqa: B023, E731
         generated = generate(model, start, 14, decoding, draw)[0]
-        count = _stop(torch.cat([start[0, -1:], generated]), end)
+        count = free_length(torch.cat([start[0, -1:], generated]), end)
         kept = generated[:count].numpy()
         results.append(
             {
@@ -161,7 +171,7 @@ def continuations(
     return results
 
 
-def _stop(concepts: Tensor, end: Tensor) -> int:
+def free_length(concepts: Tensor, end: Tensor) -> int:
     """How many concepts after the first are kept by the reference's stop rules (lcm.md §5)."""
     for index in range(2, len(concepts)):
         ends = F.cosine_similarity(concepts[index], end, dim=0) >= END_OF_TEXT_THRESHOLD

@@ -4,9 +4,7 @@ Squared error of the predicted clean concept, timesteps uniform per position, 15
 copies of each document share one pass of the contextualizer: denoiser rows are independent given the context.
 """
 
-import copy
-import json
-import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,34 +12,72 @@ import torch
 from torch import Tensor
 
 from .concepts import Documents
-from .config import Profile, TwoTowerConfig
+from .config import BaseLcmConfig, Profile, TwoTowerConfig
+from .decoder_loss import decoder_loss, sample_positions
 from .diffusion import TRAIN_STEPS, add_noise, cosine_alphas
-from .optim import Optimizer, progress_scale
+from .documents import SentenceTokens
+from .optim import Optimizer
+from .sonar import Decoder
+from .space import load_space
+from .trainer import Run, Task, train
 from .two_tower import TwoTower, context_mask
-from .workers import Shared, Workers
 
 ADAM_NAMES = ("modulator", "embed_time", "pre_linear", "initial_proj", "final_proj")
 AVERAGE_DECAY = 0.998
 
 
-def document_batches(documents: Documents, config: TwoTowerConfig, rng: np.random.Generator):
-    """Endless batches of documents of similar length; some start in their middle, as prompts may."""
+def document_batches(documents: Documents, config: TwoTowerConfig | BaseLcmConfig, rng: np.random.Generator):
+    """Endless padded index batches of windows of similar length; some begin inside their document, as prompts may.
+
+    Documents longer than the window give several windows.
+    """
     while True:
-        chosen = []
-        for index in rng.permutation(len(documents)):
-            rows = documents.rows(index)
-            start = int(rng.integers(len(rows) // 2 + 1)) if rng.random() < config.cropped else 0
-            chosen.append(rows[start : start + config.window])
-        chosen.sort(key=lambda rows: len(rows) + rng.random())
-        starts = np.arange(0, len(chosen), config.batch_documents)
-        for start in rng.permutation(starts):
-            yield documents.batch(chosen[start : start + config.batch_documents])
+        for chunk in np.array_split(rng.permutation(len(documents)), 1 + len(documents) // 20_000):
+            chosen = [rows for index in chunk for rows in _windows(documents.rows(index), config, rng)]
+            chosen.sort(key=lambda rows: len(rows) + rng.random())
+            for start in rng.permutation(np.arange(0, len(chosen), config.batch_documents)):
+                yield documents.pad(chosen[start : start + config.batch_documents])
+
+
+def _windows(rows: Tensor, config: TwoTowerConfig | BaseLcmConfig, rng: np.random.Generator) -> list[Tensor]:
+    most = min(len(rows) // 2, config.window)
+    start = int(rng.integers(most + 1)) if rng.random() < config.cropped else 0
+    windows = [rows[begin : begin + config.window] for begin in range(start, len(rows), config.window)]
+    return [window for window in windows if len(window) > 1]
+
+
+@dataclass
+class DecoderTerm:
+    """The frozen decoder and the sentences it must bring back from predictions at low noise."""
+
+    decoder: Decoder
+    tokens: SentenceTokens
+
+    @classmethod
+    def load(cls, work: Path, config: TwoTowerConfig, device: str) -> "DecoderTerm":
+        return cls(load_space(work, device).decoder, SentenceTokens(work, "train", device))
+
+    def loss(self, model: TwoTower, predicted: Tensor, sentences: Tensor, low: Tensor, most: int) -> Tensor:
+        """Cross-entropy of at most `most` of the predictions marked `low` [n, rows] for sentences [n, rows]."""
+        picked = sample_positions(low, most)
+        vectors = model.sonar_normalizer.denormalize(predicted.flatten(0, 1)[picked].float())
+        return decoder_loss(self.decoder, vectors, sentences.flatten()[picked], self.tokens)
 
 
 def diffusion_loss(
-    model: TwoTower, concepts: Tensor, kept: Tensor, config: TwoTowerConfig, alphas: Tensor
-) -> Tensor:
-    """Mean squared error per channel over `noise_samples` noisy copies of concepts [n, length, dim]."""
+    model: TwoTower,
+    concepts: Tensor,
+    kept: Tensor,
+    config: TwoTowerConfig,
+    alphas: Tensor,
+    sentences: Tensor | None = None,
+    decoding: DecoderTerm | None = None,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Mean squared error per channel over `noise_samples` noisy copies of concepts [n, length, dim].
+
+    With `decoding`, adds `decoder_weight` times the cross-entropy, through the frozen decoder, of predictions made below timestep
+    `decoder_timesteps`; sentences [n, length] say which sentence each concept is.
+    """
     n, length, _ = concepts.shape
     copies, device = config.noise_samples, concepts.device
     strength = config.context_noise * torch.rand(n, 1, 1, device=device)
@@ -54,94 +90,55 @@ def diffusion_loss(
     mask[..., 1:] &= ~alone[..., None]
     predicted = model.denoiser(noisy, timesteps, context, mask[:, None])
     errors = (predicted - clean).float().square().mean(-1)
-    return errors[kept.repeat(1, copies)].mean()
+    kept = kept.repeat(1, copies)
+    total = errors[kept].mean()
+    terms = {"loss": total.detach()}
+    if decoding is not None:
+        low = kept & (timesteps < config.decoder_timesteps)
+        extra = decoding.loss(model, predicted, sentences.repeat(1, copies), low, config.decoded_positions)
+        total, terms["tokens"] = total + config.decoder_weight * extra, extra.detach()
+    return total, terms
 
 
-def train_two_tower(
-    work: Path,
-    profile: Profile,
-    device: str = "cpu",
-    minutes: float | None = None,
-    batch_documents: int | None = None,
-    max_steps: int | None = None,
-    threads: int = 2,
-    seed: int = 0,
-) -> dict:
+def train_two_tower(work: Path, profile: Profile, run: Run, batch_documents: int | None = None) -> dict:
     """Trains within the time budget, resuming from work/two-tower.pt; keeps a moving average of the weights."""
     config = profile.two_tower
     if batch_documents:
-        config = type(config)(**{**vars(config), "batch_documents": batch_documents})
-    budget = 60 * (minutes if minutes is not None else config.minutes)
-    torch.manual_seed(seed)
+        config = replace(config, batch_documents=batch_documents)
+    torch.manual_seed(run.seed)
     documents, valid = Documents(work, "train"), Documents(work, "valid")
     architecture = {"sonar_dim": documents.vectors.shape[1]}
     for name in ("model_dim", "heads", "context_layers", "denoiser_layers", "ffn_inner", "max_seq_len"):
         architecture[name] = getattr(config, name)
-    model = TwoTower(**architecture, dropout=config.dropout).to(device)
-    normalizer = torch.load(work / "normalizer.pt")
-    model.sonar_normalizer.load_state_dict(normalizer)
-    average = copy.deepcopy(model).requires_grad_(False)
-    optimizer = Optimizer(model, config.learning_rate, ADAM_NAMES)
-    step, elapsed, checkpoint = 0, 0.0, work / "two-tower.pt"
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, map_location=device)
-        model.load_state_dict(saved["model"])
-        average.load_state_dict(saved["average"])
-        optimizer.load_state_dict(saved["optimizer"])
-        step, elapsed = saved["step"], saved["elapsed"]
+    model = TwoTower(**architecture, dropout=config.dropout).to(run.device)
+    model.sonar_normalizer.load_state_dict(torch.load(work / "normalizer.pt"))
+    alphas = cosine_alphas().to(run.device)
+    decoding = DecoderTerm.load(work, config, run.device) if config.decoder_weight else None
 
-    def save() -> None:
-        state = {"model": model.state_dict(), "average": average.state_dict(), "architecture": architecture}
-        state |= {"optimizer": optimizer.state_dict(), "step": step, "elapsed": elapsed}
-        torch.save(state, checkpoint.with_suffix(".part"))
-        checkpoint.with_suffix(".part").replace(checkpoint)
+    def loss(batch: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        rows = batch.to(run.device)
+        concepts, kept = documents.gather(rows)
+        return diffusion_loss(model, concepts, kept, config, alphas, rows, decoding)
 
-    alphas = cosine_alphas().to(device)
-    batches = Shared(document_batches(documents, config, np.random.default_rng(seed + step)))
-    workers = Workers(threads)
+    def validate(average: TwoTower) -> dict[str, float]:
+        return {"valid": validation_loss(average, valid, config, alphas, run.device)}
 
-    def accumulate() -> float:
-        """One micro-batch: adds its gradients, returns its loss."""
-        concepts, kept = batches.draw()
-        with torch.autocast(device.split(":")[0], torch.bfloat16, enabled=profile.bf16):
-            loss = diffusion_loss(model, concepts.to(device), kept.to(device), config, alphas)
-        (loss / config.micro_batches).backward()
-        return loss.item()
-
-    log = (work / "two-tower.log.jsonl").open("a")
-    began, saved_at, running = time.time() - elapsed, elapsed, None
-    while True:
-        elapsed = time.time() - began
-        if elapsed >= budget or (max_steps is not None and step >= max_steps):
-            break
-        scale = progress_scale(step, elapsed / budget, config.warmup_steps)
-        losses = workers.run([accumulate] * config.micro_batches)
-        optimizer.step(scale, workers)
-        step += 1
-        decay = min(AVERAGE_DECAY, step / (step + 10))
-        with torch.no_grad():
-            for kept_value, value in zip(average.parameters(), model.parameters(), strict=True):
-                kept_value.lerp_(value, 1 - decay)
-        loss = sum(losses) / len(losses)
-        running = loss if running is None else 0.98 * running + 0.02 * loss
-        if step % 100 == 0:
-            entry = {
-                "step": step,
-                "seconds": round(elapsed),
-                "scale": round(scale, 3),
-                "loss": round(running, 4),
-            }
-            if step % 500 == 0:
-                entry["valid"] = round(validation_loss(average, valid, config, alphas, device), 4)
-            print(json.dumps(entry), file=log, flush=True)
-        if elapsed - saved_at > 120:
-            save()
-            saved_at = elapsed
-    save()
-    result = {"step": step, "seconds": round(elapsed), "loss": running}
-    result["valid"] = validation_loss(average, valid, config, alphas, device)
-    print(json.dumps(result), file=log, flush=True)
-    return result
+    documents.to(run.device)
+    task = Task(
+        name="two-tower",
+        model=model,
+        optimizer=Optimizer(model, config.learning_rate, ADAM_NAMES),
+        loss=loss,
+        batches=lambda seed: document_batches(documents, config, np.random.default_rng(seed)),
+        meta={"architecture": architecture},
+        minutes=config.minutes,
+        micro_batches=config.micro_batches,
+        warmup_steps=config.warmup_steps,
+        average_decay=AVERAGE_DECAY,
+        validate=validate,
+        log_every=100,
+    )
+    return train(task, work, run)
 
 
 @torch.no_grad()
@@ -152,5 +149,6 @@ def validation_loss(
     devices = [device] if device.startswith("cuda") else []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(1)
-        concepts, kept = documents.batch([documents.rows(i)[: config.window] for i in range(len(documents))])
-        return diffusion_loss(model.eval(), concepts.to(device), kept.to(device), config, alphas).item()
+        most = range(min(len(documents), 512))
+        concepts, kept = documents.gather(documents.pad([documents.rows(i)[: config.window] for i in most]))
+        return diffusion_loss(model, concepts.to(device), kept.to(device), config, alphas)[0].item()

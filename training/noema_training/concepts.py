@@ -1,7 +1,6 @@
 """Steps `encode` and `normalizer`: documents as sentence vectors, and their robust scaling."""
 
-import json
-from itertools import islice
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -9,59 +8,59 @@ import torch
 from torch import Tensor
 
 from .batches import pad
-from .config import EOS
+from .config import EOS, Profile
+from .documents import tokenize_documents
 from .space import Space, load_space
-from .text import read_lines
 from .tokenizer import language_ids, load_tokenizer
 
 GAUSSIAN_IQR = 0.7413  # 1 / (ppf(0.75) - ppf(0.25)) of the normal distribution
 
 
-def encode_documents(
-    work: Path, device: str = "cpu", batch_tokens: int = 16_000, limit: int | None = None
-) -> dict:
+def encode_documents(work: Path, profile: Profile, device: str = "cpu", limit: int | None = None) -> dict:
     """Encodes the distinct sentences of each split once.
 
-    Writes work/concepts.SPLIT.npz: vectors f16 [sentences, dim], order int32 [concepts] (which sentence each concept
+    Reads work/documents.SPLIT.npz, made from the text where it is missing (`limit` documents of each kind). Writes
+    work/concepts.SPLIT.npz: vectors f16 [sentences, dim], order int32 [concepts] (which sentence each concept
     is), offsets int64 [documents + 1].
     """
+    if limit is not None or not (work / "documents.train.npz").exists():
+        tokenize_documents(work, profile, limit)
     space, counts = load_space(work, device), {}
+    language = language_ids(load_tokenizer(work))["en"]
     for split in ("train", "valid"):
-        path = work / "text" / f"stories.{split}.jsonl"
-        documents = [json.loads(line)["sentences"] for line in islice(read_lines(path), limit)]
-        index: dict[str, int] = {}
-        order = [[index.setdefault(sentence, len(index)) for sentence in document] for document in documents]
-        vectors = encode_sentences(space, work, list(index), device, batch_tokens)
+        data = np.load(work / f"documents.{split}.npz")
+        ids, starts = data["ids"].astype(np.int64), data["starts"]
+        rows = [ids[start:end] for start, end in itertools.pairwise(starts)]
+        vectors = encode_rows(space, rows, language, device, profile.space.batch_tokens * 8)
         np.savez(
             work / f"concepts.{split}.npz",
             vectors=vectors.astype(np.float16),
-            order=np.concatenate(order).astype(np.int32),
-            offsets=np.cumsum([0, *map(len, order)]),
+            order=data["order"],
+            offsets=data["offsets"],
         )
         counts[split] = {
-            "documents": len(documents),
-            "sentences": len(index),
-            "concepts": sum(map(len, order)),
+            "documents": len(data["offsets"]) - 1,
+            "sentences": len(rows),
+            "concepts": len(data["order"]),
         }
     return counts
 
 
 @torch.inference_mode()
-def encode_sentences(
-    space: Space, work: Path, sentences: list[str], device: str, batch_tokens: int
+def encode_rows(
+    space: Space, rows: list[np.ndarray], language: int, device: str, batch_tokens: int
 ) -> np.ndarray:
-    """English sentences -> vectors f32 [n, dim], in batches of similar length."""
-    tokenizer = load_tokenizer(work)
-    language, most = language_ids(tokenizer)["en"], space.encoder.encoder_frontend.positions.shape[0] - 2
-    rows = [np.array([language, *e.ids[:most], EOS]) for e in tokenizer.encode_batch_fast(sentences)]
-    order = np.argsort([len(row) for row in rows], kind="stable")
+    """Piece ids of sentences in one language -> vectors f32 [n, dim], in batches of similar length."""
+    most = space.encoder.encoder_frontend.positions.shape[0] - 2
+    lengths = np.minimum([len(row) for row in rows], most)
+    order = np.argsort(lengths, kind="stable")
     vectors = np.zeros((len(rows), space.sizes["dim"]), np.float32)
     start = 0
     while start < len(order):
-        count = max(1, batch_tokens // len(rows[order[min(len(order) - 1, start + 64)]]))
+        count = max(1, batch_tokens // (2 + lengths[order[min(len(order) - 1, start + 64)]]))
         picked = order[start : start + count]
-        ids = pad([rows[i] for i in picked]).to(device)
-        vectors[picked] = space.encoder(ids, ids != 0).cpu().numpy()
+        ids = pad([np.concatenate([[language], rows[i][:most], [EOS]]) for i in picked]).to(device)
+        vectors[picked] = space.encoder(ids, ids != 0).float().cpu().numpy()
         start += count
     return vectors
 
@@ -99,7 +98,15 @@ class Documents:
         """Indices into `vectors` of one document's concepts."""
         return self.order[self.offsets[index] : self.offsets[index + 1]]
 
-    def batch(self, rows: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """Padded concepts [n, length, dim] and a mask [n, length], 1 where there is a concept."""
-        padded = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=-1)
-        return self.vectors[padded.clamp(min=0)], padded >= 0
+    def pad(self, rows: list[Tensor]) -> Tensor:
+        """Ragged sentence indices -> [n, length], -1 where there is no concept."""
+        return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=-1)
+
+    def gather(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Padded indices [n, length] -> concepts [n, length, dim] and a mask [n, length], true where there is a concept."""
+        return self.vectors[rows.clamp(min=0)], rows >= 0
+
+    def to(self, device: str) -> "Documents":
+        """Moves the vectors, so that batches are gathered where they are used."""
+        self.vectors = self.vectors.to(device)
+        return self

@@ -2,8 +2,22 @@
 
 from dataclasses import dataclass, field
 
-LANGUAGES = {"en": "eng_Latn", "fr": "fra_Latn", "de": "deu_Latn", "es": "spa_Latn"}
-LANGUAGE_NAMES = {"eng_Latn": "English", "fra_Latn": "French", "deu_Latn": "German", "spa_Latn": "Spanish"}
+LANGUAGES = {
+    "en": "eng_Latn",
+    "fr": "fra_Latn",
+    "de": "deu_Latn",
+    "es": "spa_Latn",
+    "it": "ita_Latn",
+    "pt": "por_Latn",
+}
+LANGUAGE_NAMES = {
+    "eng_Latn": "English",
+    "fra_Latn": "French",
+    "deu_Latn": "German",
+    "spa_Latn": "Spanish",
+    "ita_Latn": "Italian",
+    "por_Latn": "Portuguese",
+}
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 END_OF_TEXT = "End of text."
 MAX_TOKENS = 128
@@ -49,7 +63,46 @@ class TwoTowerConfig:
     unconditional: float = 0.15
     cropped: float = 0.3
     context_noise: float = 0.2
+    decoder_weight: float = 0.0  # cross-entropy through the frozen decoder at low noise; 0 leaves it out
+    decoder_timesteps: int = 30
+    decoded_positions: int = 64
     minutes: float = 28.0
+
+
+@dataclass(frozen=True)
+class BaseLcmConfig:
+    """Sizes of the Base-LCM (lcm.md §2) and the recipe of its training through the frozen decoder."""
+
+    model_dim: int = 256
+    heads: int = 4
+    layers: int = 6
+    ffn_inner: int = 768
+    max_seq_len: int = 512
+    window: int = 40
+    batch_documents: int = 16
+    micro_batches: int = 4
+    decoded_positions: int = 96  # predictions a micro-batch that go through the decoder
+    regression_weight: float = 0.1
+    learning_rate: float = 1e-3
+    warmup_steps: int = 200
+    dropout: float = 0.0
+    cropped: float = 0.3
+    context_noise: float = 0.2
+    minutes: float = 28.0
+
+
+@dataclass(frozen=True)
+class TokenLmConfig:
+    """The token-level yardstick; its width follows from the parameter count it must match."""
+
+    layers: int = 6
+    heads: int = 4
+    max_tokens: int = 512
+    batch_tokens: int = 4000
+    micro_batches: int = 4
+    learning_rate: float = 1e-3
+    warmup_steps: int = 200
+    minutes: float = 20.0
 
 
 @dataclass(frozen=True)
@@ -58,10 +111,34 @@ class Profile:
 
     space: SpaceConfig = field(default_factory=SpaceConfig)
     two_tower: TwoTowerConfig = field(default_factory=TwoTowerConfig)
+    base_lcm: BaseLcmConfig = field(default_factory=BaseLcmConfig)
+    token_lm: TokenLmConfig = field(default_factory=TokenLmConfig)
+    languages: tuple[str, ...] = ("en", "fr", "de", "es")
+    sentences: dict[str, int] = field(
+        default_factory=lambda: {
+            "en": 250_000,
+            "fr": 40_000,
+            "de": 25_000,
+            "es": 25_000,
+            "it": 15_000,
+            "pt": 25_000,
+        }
+    )
+    max_words: int = 20
+    max_characters: int = 120
+    documents: dict[str, int] = field(
+        default_factory=dict
+    )  # documents of each wider kind for the concept models
     tellings: int = 120
     valid_tellings: int = 6
     tokenizer_sentences: int = 400_000
+    shares: dict[str, float] = field(
+        default_factory=lambda: {"space": 0.55, "base-lcm": 0.17, "two-tower": 0.2, "token-lm": 0.08}
+    )  # of the time of `all`, in this order
+    reserve: float = 0.04  # of the same, for encoding, loading and writing
+    int8: bool = False  # how the exported space stores its matrices: int8 with a scale a row, else f16
     bf16: bool = False
+    loader_processes: int = 0
 
 
 PROFILES = {
@@ -79,6 +156,21 @@ PROFILES = {
             warmup_steps=10,
             minutes=0.1,
         ),
+        base_lcm=BaseLcmConfig(
+            model_dim=64,
+            layers=2,
+            ffn_inner=256,
+            window=32,
+            batch_documents=4,
+            decoded_positions=16,
+            warmup_steps=10,
+            minutes=0.1,
+        ),
+        token_lm=TokenLmConfig(
+            layers=2, max_tokens=64, batch_tokens=200, micro_batches=1, warmup_steps=10, minutes=0.1
+        ),
+        languages=("en", "fr", "de", "es", "pt"),
+        documents={"tales": 5, "encyclopedia": 5, "dialogues": 5},
         tellings=3,
         valid_tellings=1,
         tokenizer_sentences=20_000,
@@ -93,18 +185,27 @@ PROFILES = {
             vocabulary=16_000,
             batch_tokens=32_000,
             micro_batches=1,
+            max_pieces=80,
             learning_rate=1.5e-3,
+            warmup_steps=300,
         ),
         two_tower=TwoTowerConfig(
-            model_dim=512,
-            heads=8,
-            context_layers=6,
-            denoiser_layers=6,
-            ffn_inner=1536,
+            context_layers=3,
+            denoiser_layers=3,
             batch_documents=128,
             micro_batches=1,
+            decoder_weight=0.1,
+            decoded_positions=1024,
         ),
-        tellings=400,
+        base_lcm=BaseLcmConfig(layers=6, batch_documents=256, micro_batches=1, decoded_positions=4096),
+        token_lm=TokenLmConfig(batch_tokens=65_000, micro_batches=1),
+        sentences={"en": 400_000, "fr": 120_000, "de": 80_000, "es": 70_000, "it": 15_000, "pt": 60_000},
+        max_words=40,
+        max_characters=200,
+        documents={"novels": 2500, "tales": 1500, "encyclopedia": 6000, "dialogues": 8000},
+        tellings=300,
+        int8=True,
         bf16=True,
+        loader_processes=8,
     ),
 }

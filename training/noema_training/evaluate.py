@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 from sacrebleu.metrics import BLEU, CHRF
 
+from .comparison import compare
 from .concept_scores import HeldOut, continuations, teacher_forced, tune
 from .config import LANGUAGES
 from .diffusion import Decoding
 from .export import write_manifest
+from .metrics import xsim_errors
 from .model_card import model_card
 from .runtime import ExportedSpace, load_two_tower
 from .text import read_lines
@@ -44,12 +46,22 @@ def evaluate(work: Path, folder: Path, limit: int | None = None) -> dict:
             score_pairs(space, short, pairs, scores)
     scores["concepts"] = teacher_forced(model, space, held_out, decoding)
     scores["continuations"] = continuations(model, space, held_out, decoding, 6)
+    scores["comparison"] = compare(work, folder, space, None if limit >= 500 else limit)
+    choose_default(work, space.manifest, scores["comparison"])
     tuning = work / "tuning.json"
     scores["tuning"] = json.loads(tuning.read_text()) if tuning.exists() else []
     (folder / "scores.json").write_text(json.dumps(scores, indent=1, ensure_ascii=False) + "\n")
     (folder / "MODEL_CARD.md").write_text(model_card(work, space.manifest, scores))
     write_manifest(folder, space.manifest)
     return scores
+
+
+def choose_default(work: Path, manifest: dict, comparison: dict) -> None:
+    """Makes the concept model with the best CA of what a reader gets (decoded, encoded again) on the stories the default."""
+    models = comparison["teacher_forced"]["stories"]["models"]
+    best = max(manifest["conceptModels"], key=lambda name: models[name]["ca_r"])
+    manifest["defaultConceptModel"] = best
+    (work / "default-concept-model.txt").write_text(best + "\n")
 
 
 def score_pairs(space: ExportedSpace, short: str, pairs: list[list[str]], scores: dict) -> None:
@@ -67,7 +79,7 @@ def score_pairs(space: ExportedSpace, short: str, pairs: list[list[str]], scores
             "bleu": BLEU().corpus_score(texts, [truth]).score,
             "first": list(zip(pairs_side(pairs, source)[:5], texts[:5], truth[:5], strict=True)),
         }
-    scores["xsim_error"][short] = xsim_error(vectors[short], vectors["en"])
+    scores["xsim_error"][short] = xsim_errors(vectors[short], vectors["en"])
 
 
 def pairs_side(pairs: list[list[str]], language: str) -> list[str]:
@@ -93,10 +105,3 @@ def round_trip(space: ExportedSpace, sentences: list[str], code: str) -> dict:
         "chrf": CHRF().corpus_score(texts, [sentences]).score,
         "first": list(zip(sentences[:8], texts[:8], strict=True)),
     }
-
-
-def xsim_error(source: np.ndarray, english: np.ndarray) -> float:
-    """Share of sentences whose nearest English vector by cosine is not their translation (xsim)."""
-    unit = lambda x: x / np.linalg.norm(x, axis=1, keepdims=True)  # noqa: E731
-    nearest = (unit(source) @ unit(english).T).argmax(1)
-    return float(np.mean(nearest != np.arange(len(source))))

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from .base_lcm import BaseLcm
 from .config import (
     BOS,
     END_OF_TEXT,
@@ -31,9 +32,8 @@ from .verify import verify_folder
 
 SIZE_LIMIT = 64_000_000
 LICENCE = "CC-BY-SA-4.0 (weights; attribution of the training texts in MODEL_CARD.md)"
-DESCRIPTION = (
-    "A small sentence space for English, French, German and Spanish with a Two-Tower diffusion concept model."
-)
+DESCRIPTION = "A small sentence space for English, French, German and Spanish with {}."
+KINDS = {"two-tower": "a Two-Tower diffusion concept model", "base-lcm": "a Base-LCM"}
 SCHEDULER = {
     "num_diffusion_train_steps": TRAIN_STEPS,
     "beta_schedule": "squaredcos_cap_v2",
@@ -46,14 +46,20 @@ SCHEDULER = {
 def export(work: Path, folder: Path, profile: Profile, name: str = "mini", version: str = "0.1.0") -> dict:
     """Exports the work directory's space and concept model; returns the sizes of the files.
 
-    Without work/two-tower.pt an untrained concept model of the profile's size is written.
+    Without work/two-tower.pt an untrained Two-Tower model of the profile's size is written; a Base-LCM is added where it was trained.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "manifest.json").unlink(missing_ok=True)
-    space = round_to_f16(load_space(work))
+    space = round_weights(load_space(work), profile.int8)
     two_tower, architecture = load_concept_model(work, space, profile)
     export_graphs(space.encoder, space.decoder, folder)
     save_concept_model(two_tower, folder / "two-tower.safetensors")
+    concept_models = {"two-tower": concept_entry(architecture, load_decoding(work))}
+    if (work / "base-lcm.pt").exists():
+        base_lcm, sizes = load_base_lcm(work)
+        save_concept_model(base_lcm, folder / "base-lcm.safetensors")
+        concept_models["base-lcm"] = base_entry(sizes)
+    chosen = work / "default-concept-model.txt"
     shutil.copyfile(work / "tokenizer.json", folder / "tokenizer.json")
     manifest = {
         "format": "noema-model",
@@ -61,11 +67,11 @@ def export(work: Path, folder: Path, profile: Profile, name: str = "mini", versi
         "name": name,
         "version": version,
         "licence": LICENCE,
-        "description": DESCRIPTION,
+        "description": DESCRIPTION.format(" and ".join(KINDS[kind] for kind in concept_models)),
         "files": {},
         "space": space_entry(space, work),
-        "conceptModels": {"two-tower": concept_entry(architecture, load_decoding(work))},
-        "defaultConceptModel": "two-tower",
+        "conceptModels": concept_models,
+        "defaultConceptModel": chosen.read_text().strip() if chosen.exists() else "two-tower",
     }
     verify_folder(space, folder, manifest)
     return write_manifest(folder, manifest)
@@ -85,10 +91,18 @@ def write_manifest(folder: Path, manifest: dict) -> dict:
     return {"total": total, **{name: entry["bytes"] for name, entry in manifest["files"].items()}}
 
 
-def round_to_f16(space: Space) -> Space:
-    """Rounds all parameters to f16 values, so that storing them as f16 loses nothing more."""
+def round_weights(space: Space, int8: bool) -> Space:
+    """Rounds all parameters to f16 values, or matrices to 255 levels a row, so that storing them so loses nothing more."""
     for parameter in space.parameters():
-        parameter.copy_(parameter.half().float())
+        if int8 and parameter.ndim == 2:
+            mantissa, exponent = torch.frexp(
+                (parameter.abs().amax(dim=1, keepdim=True) / 127).clamp(min=1e-12)
+            )
+            # With a mantissa of 12 bits, 127 times the scale is exact, and the scale can be found from the products.
+            scale = torch.ldexp((mantissa * 4096).round() / 4096, exponent)
+            parameter.copy_((parameter / scale).round().clamp(-127, 127) * scale)
+        else:
+            parameter.copy_(parameter.half().float())
     return space
 
 
@@ -104,6 +118,14 @@ def load_concept_model(work: Path, space: Space, profile: Profile) -> tuple[TwoT
     sizes = {name: getattr(profile.two_tower, name) for name in names}
     architecture = {"sonar_dim": space.sizes["dim"], **sizes}
     return TwoTower(**architecture), architecture
+
+
+def load_base_lcm(work: Path) -> tuple[BaseLcm, dict]:
+    """The trained Base-LCM of a work directory with its architecture."""
+    saved = torch.load(work / "base-lcm.pt", map_location="cpu")
+    model = BaseLcm(**saved["architecture"])
+    model.load_state_dict(saved["average"])
+    return model, saved["architecture"]
 
 
 def save_concept_model(model: nn.Module, path: Path) -> None:
@@ -129,8 +151,8 @@ def space_entry(space: Space, work: Path) -> dict:
     return {
         "dim": sizes["dim"],
         "languages": [
-            {"code": code, "name": LANGUAGE_NAMES[code], "token": tokens[short]}
-            for short, code in LANGUAGES.items()
+            {"code": LANGUAGES[short], "name": LANGUAGE_NAMES[LANGUAGES[short]], "token": token}
+            for short, token in tokens.items()
         ],
         "tokenizer": "tokenizer.json",
         "tokens": {"pad": PAD, "unk": UNK, "bos": BOS, "eos": EOS},
@@ -159,4 +181,13 @@ def concept_entry(architecture: dict, decoding: Decoding) -> dict:
         "architecture": architecture,
         "scheduler": SCHEDULER,
         "decoding": {**camel, "endOfTextThreshold": 0.9, "stopOnRepetitionThreshold": 0.9, "beam": 5},
+    }
+
+
+def base_entry(architecture: dict) -> dict:
+    return {
+        "family": "base_lcm",
+        "file": "base-lcm.safetensors",
+        "architecture": architecture,
+        "decoding": {"endOfTextThreshold": 0.9, "stopOnRepetitionThreshold": 0.9, "beam": 5},
     }

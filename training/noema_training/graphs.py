@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from .sonar import Decoder, Encoder
 
 OPSET = 17
-STORED_AS_F16 = 1024
+STORED_SMALL = 1024
 
 
 class EncoderGraph(nn.Module):
@@ -115,7 +115,7 @@ def export_graphs(encoder: Encoder, decoder: Decoder, folder: Path) -> None:
 
 
 def save_graph(module: nn.Module, inputs: tuple, path: Path, input_axes: dict, output_axes: dict) -> None:
-    """Exports by tracing, then stores large weights as f16 followed by a Cast."""
+    """Exports by tracing, then stores large weights as int8 or f16."""
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -130,25 +130,47 @@ def save_graph(module: nn.Module, inputs: tuple, path: Path, input_axes: dict, o
             dynamic_axes=input_axes | output_axes,
             do_constant_folding=True,
         )
-    model = store_as_f16(onnx.load_from_string(buffer.getvalue()))
+    model = store_small(onnx.load_from_string(buffer.getvalue()))
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, path)
 
 
-def store_as_f16(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Replaces large f32 initializers by f16 ones and a Cast, where that loses nothing."""
-    casts = []
+def store_small(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Replaces large f32 initializers by int8 with a scale a row or column, or by f16, where that loses nothing.
+
+    Plain Cast and Mul nodes restore them, which ONNX Runtime folds once when it loads the graph.
+    """
+    added, nodes = [], []
     for tensor in model.graph.initializer:
         if tensor.data_type != TensorProto.FLOAT:
             continue
-        array = numpy_helper.to_array(tensor)
-        half = array.astype(np.float16)
-        if array.size < STORED_AS_F16 or not np.array_equal(half.astype(np.float32), array):
+        name, array = tensor.name, numpy_helper.to_array(tensor)
+        if array.size < STORED_SMALL:
             continue
-        name = tensor.name
-        tensor.CopyFrom(numpy_helper.from_array(half, f"{name}.f16"))
-        casts.append(helper.make_node("Cast", [f"{name}.f16"], [name], to=TensorProto.FLOAT))
-    nodes = [*casts, *model.graph.node]
+        if found := as_int8(array):
+            values, scale = found
+            added.append(numpy_helper.from_array(scale, f"{name}.scale"))
+            tensor.CopyFrom(numpy_helper.from_array(values, f"{name}.int8"))
+            nodes.append(helper.make_node("Cast", [f"{name}.int8"], [f"{name}.whole"], to=TensorProto.FLOAT))
+            nodes.append(helper.make_node("Mul", [f"{name}.whole", f"{name}.scale"], [name]))
+        elif np.array_equal(array.astype(np.float16).astype(np.float32), array):
+            tensor.CopyFrom(numpy_helper.from_array(array.astype(np.float16), f"{name}.f16"))
+            nodes.append(helper.make_node("Cast", [f"{name}.f16"], [name], to=TensorProto.FLOAT))
+    model.graph.initializer.extend(added)
+    nodes += model.graph.node
     del model.graph.node[:]
     model.graph.node.extend(nodes)
     return model
+
+
+def as_int8(array: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """int8 values and f32 scales whose product is the matrix exactly, a scale a row or a column; None where there are none."""
+    if array.ndim != 2:
+        return None
+    for axis in (1, 0):
+        scale = (np.abs(array).max(axis=axis, keepdims=True) / np.float32(127)).astype(np.float32)
+        scale[scale == 0] = 1
+        values = np.round(array / scale)
+        if np.abs(values).max() <= 127 and np.array_equal(values.astype(np.float32) * scale, array):
+            return values.astype(np.int8), scale
+    return None

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from .comparison_card import comparison, table
 from .worlds import is_held_out, load_worlds
 
 DATA = """\
@@ -14,6 +15,13 @@ DATA = """\
 | English-French, -German, -Spanish sentence pairs | space | Tatoeba contributors (tatoeba.org), extracts by manythings.org/anki | CC BY 2.0 FR |
 | single sentences in the four languages | space | Mozilla Common Voice (CC0 1.0), Tatoeba (CC BY 2.0 FR), ELTeC novels (CC BY 4.0, texts public domain), English Wikipedia 2021 (CC BY-SA 3.0) | as stated |
 """
+
+WIDE = {
+    "novels": "| chapters of English novels | space, concept models | classic-books-markdown | public domain |",
+    "tales": "| fables and tales | space, concept models | FairytaleQA, African Storybook, Pratham Books, Aesop | Apache-2.0, CC BY 4.0, public domain |",
+    "encyclopedia": "| encyclopedia articles | space, concept models | English Wikipedia 2015 | CC BY-SA 3.0 |",
+    "dialogues": "| task dialogues | space, concept models | Google Schema-Guided Dialogue, train | CC BY-SA 4.0 |",
+}
 
 LIMITS = """\
 - A small model, trained briefly: it shows that the parts work together, not what the method can reach.
@@ -38,9 +46,11 @@ def model_card(work: Path, manifest: dict, scores: dict) -> str:
         "- Concept model: Two-Tower diffusion LCM (Barrault et al. 2024, arXiv 2412.08821), "
         + ", ".join(f"{name} {value}" for name, value in concept["architecture"].items())
         + ".",
+        *_base_lcm(manifest),
+        f"- Default concept model: {manifest['defaultConceptModel']}.",
         f"- Default decoding: `{json.dumps(concept['decoding'])}`, chosen on the held-out worlds (below).",
         "## Training text and attribution",
-        DATA + _counts(work),
+        DATA + _wide(work) + _counts(work),
         "Filters and exact public sources are in `training/README.md`. "
         f"{_held_out_worlds()} and 1% of the pairs (by English side) are held out; every score below is on those.",
         "## Training",
@@ -49,7 +59,7 @@ def model_card(work: Path, manifest: dict, scores: dict) -> str:
         "Made by `python -m noema_training evaluate --work WORK --out FOLDER`: ONNX Runtime, f16 weights, greedy decoding, the first "
         f"{scores['sentences']} lines of each validation file. BLEU and chrF by sacrebleu.",
         "### Round trip (encode, decode in the same language)",
-        _table(
+        table(
             ["", "exact", "token accuracy", "BLEU", "chrF"],
             [
                 [
@@ -63,16 +73,21 @@ def model_card(work: Path, manifest: dict, scores: dict) -> str:
             ],
         ),
         "### Translation through the vector",
-        _table(
+        table(
             ["direction", "chrF", "BLEU"],
             [[name, f"{s['chrf']:.1f}", f"{s['bleu']:.1f}"] for name, s in scores["translation"].items()],
         ),
         "### Cross-lingual search",
-        "xsim error against English (nearest vector by cosine among the same lines): "
-        + ", ".join(f"{name} {_percent(value)}" for name, value in scores["xsim_error"].items())
+        "xsim error against English (nearest vector by cosine, and by ratio margin with 4 neighbours, among the same lines): "
+        + ", ".join(
+            f"{name} {_percent(value['cosine'])} (margin {_percent(value['margin'])})"
+            for name, value in scores["xsim_error"].items()
+        )
         + ".",
         "### Next concept, teacher-forced, held-out worlds",
         _concepts(scores["concepts"]),
+        "### All concept models and the token-level yardstick",
+        comparison(scores["comparison"]),
         "### Decoding settings tried",
         "Made by `python -m noema_training tune --work WORK --out FOLDER` on up to 200 held-out positions, best first by CA read x (1 - repeats); "
         "`read` means decoded to text and encoded again, `repeats` is the share of texts in which a word follows itself. The positions are from the same held-out worlds as the table above, so that "
@@ -90,15 +105,24 @@ def _percent(value: float) -> str:
     return f"{100 * value:.1f}%"
 
 
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
-
-
 def _counts(work: Path) -> str:
     counts = json.loads((work / "text" / "counts.json").read_text())
     named = ", ".join(f"{name} {count:,}" for name, count in counts.items())
     return f"\nLines after filtering (`python -m noema_training prepare`): {named}."
+
+
+def _wide(work: Path) -> str:
+    """Rows of the wider documents that were used."""
+    counts = json.loads((work / "text" / "counts.json").read_text())
+    return "".join(f"{row}\n" for kind, row in WIDE.items() if counts.get(f"{kind}.train"))
+
+
+def _base_lcm(manifest: dict) -> list[str]:
+    entry = manifest["conceptModels"].get("base-lcm")
+    if entry is None:
+        return []
+    sizes = ", ".join(f"{name} {value}" for name, value in entry["architecture"].items())
+    return [f"- Concept model: Base-LCM of the same paper, trained through the frozen decoder, {sizes}."]
 
 
 def _held_out_worlds() -> str:
@@ -108,7 +132,12 @@ def _held_out_worlds() -> str:
 
 def _training(work: Path) -> str:
     lines = []
-    for name, step in (("space.pt", "space"), ("two-tower.pt", "two-tower")):
+    for name, step in (
+        ("space.pt", "space"),
+        ("base-lcm.pt", "base-lcm"),
+        ("two-tower.pt", "two-tower"),
+        ("token-lm.pt", "token-lm"),
+    ):
         path = work / name
         if not path.exists():
             lines.append(f"- `{step}`: not trained.")
@@ -117,7 +146,9 @@ def _training(work: Path) -> str:
         minutes = saved["elapsed"] / 60
         log = (work / f"{step}.log.jsonl").read_text().splitlines()
         last = json.loads(log[-1]) if log else {}
-        losses = ", ".join(f"{k} {v:.3f}" for k, v in last.items() if k not in ("step", "seconds", "scale"))
+        losses = ", ".join(
+            f"{k} {v:.3f}" for k, v in last.items() if k not in ("step", "seconds", "scale", "finished")
+        )
         lines.append(
             f"- `python -m noema_training {step}`: {saved['step']:,} steps in {minutes:.0f} minutes; last averages: {losses}."
         )
@@ -138,7 +169,7 @@ def _concepts(scores: dict) -> str:
     best = max(("mean of context", "copy of last"), key=lambda name: scores[name]["ca"])
     beaten = scores["model"]["ca"] > scores[best]["ca"]
     verdict = f"By CA the model {'beats' if beaten else 'does NOT beat'} the better baseline ({best})."
-    return "\n\n".join([text, _table(["prediction", "l2", "CA"], rows), verdict])
+    return "\n\n".join([text, table(["prediction", "l2", "CA"], rows), verdict])
 
 
 def _tuning(grid: list[dict]) -> str:
@@ -151,17 +182,17 @@ def _tuning(grid: list[dict]) -> str:
         + [_percent(entry["ca_read"]), _percent(entry["repeats"])]
         for entry in grid
     ]
-    return _table([*names, "l2", "CA", "l2 read", "CA read", "repeats"], rows)
+    return table([*names, "l2", "CA", "l2 read", "CA read", "repeats"], rows)
 
 
 def _examples(scores: dict) -> str:
     parts = []
     for name, entry in scores["round_trip"].items():
         parts.append(f"Round trip, {name}:")
-        parts.append(_table(["sentence", "comes back as"], entry["first"]))
+        parts.append(table(["sentence", "comes back as"], entry["first"]))
     for name, entry in scores["translation"].items():
         parts.append(f"Translation {name}:")
-        parts.append(_table(["source", "output", "reference"], entry["first"]))
+        parts.append(table(["source", "output", "reference"], entry["first"]))
     parts.append("Free continuations of the first held-out worlds (sampled with fixed seeds):")
     for entry in scores["continuations"]:
         ending = " (ended by itself)" if entry["ended"] else ""

@@ -7,19 +7,19 @@ from collections import defaultdict
 from itertools import islice
 from pathlib import Path
 
-from .config import END_OF_TEXT, LANGUAGES, Profile
+from .config import END_OF_TEXT, Profile
 from .text import clean, read_lines, write_lines
+from .wide import write_documents
 from .worlds import is_held_out, load_worlds, tell
 
-MAX_WORDS = 20
 VALID_PERCENT = 1
-SENTENCES = {"en": 250_000, "fr": 40_000, "de": 25_000, "es": 25_000}
+ALWAYS_WRITTEN = ("fr", "de", "es")
 
 
 def prepare(data: Path | None, work: Path, profile: Profile, limit: int | None = None, seed: int = 0) -> dict:
-    """Writes pairs.*.tsv, sentences.*.txt and stories.*.jsonl under work/text; returns their line counts.
+    """Writes pairs.*.tsv, sentences.*.txt and documents (*.jsonl) under work/text; returns their line counts.
 
-    `data` holds pairs/en-XX.tsv(.xz) and sentences/XX.txt(.xz); missing files are skipped. `limit` caps
+    `data` holds pairs/en-XX.tsv(.xz), sentences/XX.txt(.xz) and documents/*.jsonl(.xz); missing files are skipped. `limit` caps
     the lines of each file and the number of worlds.
     """
     text = work / "text"
@@ -27,57 +27,80 @@ def prepare(data: Path | None, work: Path, profile: Profile, limit: int | None =
     rng = random.Random(seed)
     counts = {}
     translations: dict[str, dict[str, str]] = defaultdict(dict)
-    for language in ("fr", "de", "es"):
-        split = {"train": [], "valid": []}
-        for english, other in _pairs(data, language, limit):
-            split["valid" if _held_out(english) else "train"].append(f"{english}\t{other}")
-            if not _held_out(english):
-                translations[english].setdefault(language, other)
-        for name, lines in split.items():
-            rng.shuffle(lines)
-            counts[f"pairs.en-{language}.{name}"] = write_lines(
-                text / f"pairs.en-{language}.{name}.tsv", lines
-            )
+    held_out: set[str] = set()
+    for language in (short for short in profile.languages if short != "en"):
+        split = _split_pairs(_pairs(data, language, profile, limit))
+        held_out.update(key(side) for pair in split["valid"] for side in pair)
+        for english, other in split["train"]:
+            translations[english].setdefault(language, other)
+        for name, pairs in split.items():
+            rng.shuffle(pairs)
+            path = text / f"pairs.en-{language}.{name}.tsv"
+            if pairs or language in ALWAYS_WRITTEN:
+                counts[path.stem] = write_lines(path, map("\t".join, pairs))
     for first, second in (("fr", "de"), ("fr", "es"), ("de", "es")):
         lines = [f"{t[first]}\t{t[second]}" for t in translations.values() if first in t and second in t]
         rng.shuffle(lines)
         counts[f"pairs.{first}-{second}.train"] = write_lines(
             text / f"pairs.{first}-{second}.train.tsv", lines
         )
-    for language in LANGUAGES:
-        lines = islice(_sentences(data, language), limit or SENTENCES[language])
+    for language in profile.languages:
+        lines = islice(_sentences(data, language, profile, held_out), limit or profile.sentences[language])
         counts[f"sentences.{language}"] = write_lines(text / f"sentences.{language}.txt", lines)
     counts |= _stories(text, profile, limit)
+    counts |= write_documents(data, text, profile, limit)
     (text / "counts.json").write_text(json.dumps(counts, indent=1))
     return counts
 
 
-def _find(data: Path | None, name: str) -> Path | None:
+def find(data: Path | None, name: str) -> Path | None:
+    """The file, compressed or not."""
     candidates = [] if data is None else [data / f"{name}.xz", data / name]
     return next((path for path in candidates if path.exists()), None)
 
 
-def _everyday(sentence: str) -> bool:
-    return 0 < len(sentence) <= 120 and len(sentence.split()) <= MAX_WORDS
+def key(sentence: str) -> str:
+    """Letters and digits in lower case: sentences that differ only in the rest count as the same."""
+    return "".join(filter(str.isalnum, sentence.casefold()))
+
+
+def everyday(sentence: str, profile: Profile) -> bool:
+    return 0 < len(sentence) <= profile.max_characters and len(sentence.split()) <= profile.max_words
 
 
 def _held_out(english: str) -> bool:
     return zlib.crc32(english.lower().encode()) % 100 < VALID_PERCENT
 
 
-def _pairs(data: Path | None, language: str, limit: int | None):
-    path = _find(data, f"pairs/en-{language}.tsv")
+def _pairs(data: Path | None, language: str, profile: Profile, limit: int | None):
+    """Distinct pairs of everyday sentences."""
+    path, seen = find(data, f"pairs/en-{language}.tsv"), set()
     for line in islice(read_lines(path) if path else (), limit):
         english, other = map(clean, line.split("\t")[:2])
-        if _everyday(english) and _everyday(other):
+        both = (key(english), key(other))
+        if everyday(english, profile) and everyday(other, profile) and both not in seen:
+            seen.add(both)
             yield english, other
 
 
-def _sentences(data: Path | None, language: str):
-    path = _find(data, f"sentences/{language}.txt")
+def _split_pairs(pairs) -> dict[str, list[tuple[str, str]]]:
+    """Held out by the English side; a translation that is held out is not trained on with another English side either."""
+    pairs = list(pairs)
+    valid = [pair for pair in pairs if _held_out(pair[0])]
+    translations = {key(other) for _, other in valid}
+    train = [pair for pair in pairs if not _held_out(pair[0]) and key(pair[1]) not in translations]
+    return {"train": train, "valid": valid}
+
+
+def _sentences(data: Path | None, language: str, profile: Profile, held_out: set[str]):
+    """Distinct everyday sentences that are on no side of a held-out pair."""
+    path, seen = find(data, f"sentences/{language}.txt"), set(held_out)
     for line in read_lines(path) if path else ():
         sentence = clean(line)
-        if _everyday(sentence) and not (language == "en" and _held_out(sentence)):
+        if not everyday(sentence, profile) or (language == "en" and _held_out(sentence)):
+            continue
+        if key(sentence) not in seen:
+            seen.add(key(sentence))
             yield sentence
 
 

@@ -8,6 +8,7 @@ import onnxruntime
 import torch
 from safetensors.torch import load_file
 
+from .base_lcm import BaseLcm
 from .batches import pad
 from .config import EOS
 from .diffusion import Decoding
@@ -18,13 +19,13 @@ from .two_tower import TwoTower
 class ExportedSpace:
     """Encoder and decoder of a model folder."""
 
-    def __init__(self, folder: Path, threads: int = 2):
+    def __init__(self, folder: Path):
         self.manifest = json.loads((folder / "manifest.json").read_text())
         space = self.manifest["space"]
         self.tokenizer = load_tokenizer(folder)
         self.languages = {entry["code"]: entry["token"] for entry in space["languages"]}
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = torch.get_num_threads()
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         open_graph = lambda name: onnxruntime.InferenceSession(folder / name, options)  # noqa: E731
         self.encoder = open_graph(space["encoder"]["file"])
@@ -74,6 +75,15 @@ class ExportedSpace:
             rows = self.decode_ids(embeddings[start : start + batch], language)
             texts += [self.tokenizer.decode(row).strip() for row in rows]
         return texts
+
+
+def load_base(folder: Path) -> BaseLcm:
+    """The exported Base-LCM (f16 weights computed in f32)."""
+    entry = json.loads((folder / "manifest.json").read_text())["conceptModels"]["base-lcm"]
+    model = BaseLcm(**entry["architecture"])
+    weights = load_file(folder / entry["file"])
+    model.load_state_dict({name: tensor.to(torch.float32) for name, tensor in weights.items()})
+    return model.eval().requires_grad_(False)
 
 
 def load_two_tower(folder: Path) -> tuple[TwoTower, Decoding]:

@@ -5,9 +5,7 @@ contrastive term and a relative squared distance pull the two vectors of a pair 
 on the vector before the decoder makes it forgive an imperfect prediction.
 """
 
-import json
 import math
-import time
 from pathlib import Path
 
 import torch
@@ -16,10 +14,10 @@ from torch import Tensor, nn
 
 from .batches import Batch, BatchMaker, load_rows
 from .config import MAX_TOKENS, PAD, UNK, Profile
-from .optim import Optimizer, progress_scale
+from .optim import Optimizer
 from .sonar import Decoder, Encoder
 from .tokenizer import language_ids, load_tokenizer
-from .workers import Shared, Workers
+from .trainer import Run, Task, train
 
 WEIGHTS = {"tokens": 1.0, "contrastive": 0.3, "distance": 0.1, "bag": 0.2}
 TEMPERATURE = 0.05
@@ -66,7 +64,8 @@ class Space(nn.Module):
 
         if batch.pairs > 1:
             x, y = vectors[: batch.pairs].float(), vectors[batch.pairs : 2 * batch.pairs].float()
-            scores = F.normalize(x) @ F.normalize(y).T / TEMPERATURE
+            with torch.autocast(x.device.type, enabled=False):
+                scores = F.normalize(x) @ F.normalize(y).T / TEMPERATURE
             target = torch.arange(batch.pairs, device=x.device)
             terms["contrastive"] = (F.cross_entropy(scores, target) + F.cross_entropy(scores.T, target)) / 2
             size = (x.detach().square().sum(1) + y.detach().square().sum(1)).mean() / 2
@@ -74,74 +73,34 @@ class Space(nn.Module):
         return terms
 
 
-def train_space(
-    work: Path,
-    profile: Profile,
-    device: str = "cpu",
-    minutes: float | None = None,
-    batch_tokens: int | None = None,
-    max_steps: int | None = None,
-    threads: int = 2,
-    seed: int = 0,
-) -> dict:
+def train_space(work: Path, profile: Profile, run: Run, batch_tokens: int | None = None) -> dict:
     """Trains within the time budget, resuming from work/space.pt; returns the last averages."""
     config = profile.space
-    budget = 60 * (minutes if minutes is not None else config.minutes)
     tokenizer = load_tokenizer(work)
-    torch.manual_seed(seed)
+    torch.manual_seed(run.seed)
     space = Space(
         tokenizer.get_vocab_size(), config.dim, config.layers, config.heads, config.ffn, config.dropout
-    ).to(device)
-    optimizer = Optimizer(space, config.learning_rate, ("embed",))
-    step, elapsed = 0, 0.0
-    checkpoint = work / "space.pt"
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, map_location=device)
-        space.load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
-        step, elapsed = saved["step"], saved["elapsed"]
+    ).to(run.device)
     rows = load_rows(work / "tokens", "train")
-    tokens_each = batch_tokens or config.batch_tokens
-    batches = Shared(iter(BatchMaker(rows, language_ids(tokenizer), tokens_each, seed + step)))
-    workers = Workers(threads)
+    tokens_each, languages = batch_tokens or config.batch_tokens, language_ids(tokenizer)
 
-    def accumulate() -> tuple[dict[str, float], int]:
-        """One micro-batch: adds its gradients, returns its terms and number of tokens."""
-        batch = batches.draw().to(device)
-        with torch.autocast(device.split(":")[0], torch.bfloat16, enabled=profile.bf16):
-            terms = space.losses(batch, config.noise)
+    def loss(batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        terms = space.losses(batch.to(run.device), config.noise)
         total = sum(WEIGHTS[name] * value for name, value in terms.items())
-        (total / config.micro_batches).backward()
-        count = int(batch.source_mask.sum() + (batch.labels != PAD).sum())
-        return {name: value.item() for name, value in terms.items()}, count
+        return total, {name: value.detach() for name, value in terms.items()}
 
-    log = (work / "space.log.jsonl").open("a")
-    began, saved_at, averages = time.time() - elapsed, elapsed, {}
-    tokens, logged_at = 0, elapsed
-    while True:
-        elapsed = time.time() - began
-        if elapsed >= budget or (max_steps is not None and step >= max_steps):
-            break
-        scale = progress_scale(step, elapsed / budget, config.warmup_steps)
-        for terms, count in workers.run([accumulate] * config.micro_batches):
-            tokens += count
-            for name, value in terms.items():
-                averages[name] = 0.995 * averages.get(name, value) + 0.005 * value
-        optimizer.step(scale, workers)
-        step += 1
-        if step % 50 == 0:
-            entry = {"step": step, "seconds": round(elapsed), "scale": round(scale, 3)}
-            entry |= {"tokens_per_second": round(tokens / (time.time() - began - logged_at))}
-            entry |= {name: round(value, 4) for name, value in averages.items()}
-            print(json.dumps(entry), file=log, flush=True)
-            tokens, logged_at = 0, time.time() - began
-        if elapsed - saved_at > 120:
-            _save(checkpoint, space, optimizer, step, elapsed)
-            saved_at = elapsed
-    _save(checkpoint, space, optimizer, step, elapsed)
-    result = {"step": step, "seconds": round(elapsed), **averages}
-    print(json.dumps(result), file=log, flush=True)
-    return result
+    task = Task(
+        name="space",
+        model=space,
+        optimizer=Optimizer(space, config.learning_rate, ("embed",)),
+        loss=loss,
+        batches=lambda seed: iter(BatchMaker(rows, languages, tokens_each, seed)),
+        meta={"sizes": space.sizes},
+        minutes=config.minutes,
+        micro_batches=config.micro_batches,
+        warmup_steps=config.warmup_steps,
+    )
+    return train(task, work, run)
 
 
 def load_space(work: Path, device: str = "cpu") -> Space:
@@ -150,10 +109,3 @@ def load_space(work: Path, device: str = "cpu") -> Space:
     space = Space(**saved["sizes"]).to(device).eval()
     space.load_state_dict(saved["model"])
     return space.requires_grad_(False)
-
-
-def _save(path: Path, space: Space, optimizer: Optimizer, step: int, elapsed: float) -> None:
-    state = {"model": space.state_dict(), "sizes": space.sizes, "optimizer": optimizer.state_dict()}
-    temporary = path.with_suffix(".part")
-    torch.save({**state, "step": step, "elapsed": elapsed}, temporary)
-    temporary.replace(path)

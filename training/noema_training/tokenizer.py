@@ -33,7 +33,9 @@ def train_tokenizer(work: Path, profile: Profile, threads: int = 2, seed: int = 
         num_threads=threads,
         minloglevel=1,
     )
-    tokenizer = _to_hugging_face(sentencepiece.SentencePieceProcessor(model_file=f"{prefix}.model"))
+    tokenizer = _to_hugging_face(
+        sentencepiece.SentencePieceProcessor(model_file=f"{prefix}.model"), profile.languages
+    )
     tokenizer.save(str(work / "tokenizer.json"))
     return tokenizer
 
@@ -74,8 +76,9 @@ def load_tokenizer(path: Path) -> Tokenizer:
 
 
 def language_ids(tokenizer: Tokenizer) -> dict[str, int]:
-    """Short language code -> id of its `__xxx_Xxxx__` token."""
-    return {short: tokenizer.token_to_id(f"__{code}__") for short, code in LANGUAGES.items()}
+    """Short language code -> id of its `__xxx_Xxxx__` token, of the languages that the tokenizer has."""
+    ids = {short: tokenizer.token_to_id(f"__{code}__") for short, code in LANGUAGES.items()}
+    return {short: token for short, token in ids.items() if token is not None}
 
 
 def _sample(text: Path, size: int, rng: random.Random) -> list[str]:
@@ -89,7 +92,7 @@ def _sample(text: Path, size: int, rng: random.Random) -> list[str]:
     return sample
 
 
-def _to_hugging_face(trained: sentencepiece.SentencePieceProcessor) -> Tokenizer:
+def _to_hugging_face(trained: sentencepiece.SentencePieceProcessor, languages: tuple[str, ...]) -> Tokenizer:
     vocabulary = [(trained.id_to_piece(i), trained.get_score(i)) for i in range(trained.vocab_size())]
     tokenizer = Tokenizer(models.Unigram(vocabulary, unk_id=UNK, byte_fallback=True))
     tokenizer.normalizer = normalizers.Sequence(
@@ -106,6 +109,6 @@ def _to_hugging_face(trained: sentencepiece.SentencePieceProcessor) -> Tokenizer
         [decoders.ByteFallback(), decoders.Metaspace(replacement=SPACE, prepend_scheme="always")]
     )
     tokenizer.add_special_tokens(
-        [AddedToken(f"__{code}__", normalized=False, special=True) for code in LANGUAGES.values()]
+        [AddedToken(f"__{code}__", normalized=False, special=True) for code in map(LANGUAGES.get, languages)]
     )
     return tokenizer

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .config import EOS, LANGUAGES
+from .config import EOS
 from .runtime import ExportedSpace
 from .space import Space
 
@@ -61,7 +61,7 @@ def _decoder(space: Space, exported: ExportedSpace, embeddings: np.ndarray) -> N
     want = space.decoder.conditioning(vectors)
     conditioning = exported.conditioning.run(None, {"embeddings": embeddings})[0]
     compare("conditioning", conditioning, want)
-    for code in LANGUAGES.values():
+    for code in exported.languages:
         got = exported.decode_ids(embeddings, code, max_pieces=20)
         if got != greedy(space, vectors, exported.languages[code], 20):
             raise ExportMismatch(f"greedy text in {code} differs")

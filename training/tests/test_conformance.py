@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from noema_training.base_lcm import BaseLcm, generate_base
 from noema_training.diffusion import Decoding, add_noise, cosine_alphas, generate, trailing_timesteps
 from noema_training.sonar import Decoder, Encoder
 from noema_training.two_tower import TwoTower, context_mask
@@ -118,6 +119,27 @@ def test_two_tower_generation(case):
     ]
     assert trailing_timesteps(decoding.steps) == case["expected"]["timesteps"]
     got = generate(model, given(case["inputs"]["prompt"]), 3, decoding, lambda i: given(draws[i]))
+    check(got, case["expected"]["generated"][0])
+
+
+def base_lcm(case: dict) -> BaseLcm:
+    sizes = {k: v for k, v in case["model"].items() if k not in ("type", "prefix")}
+    return fill(BaseLcm(**sizes), case["model"]["prefix"])
+
+
+@pytest.mark.parametrize("case", cases("lcm.json", "base_lcm_forward"), ids=by_name)
+def test_base_lcm_forward(case):
+    model, sequence = base_lcm(case), given(case["inputs"]["sequence"])
+    normalized = model.sonar_normalizer.normalize(sequence)
+    want = case["expected"]
+    check(normalized, want["normalized"])
+    check(model(normalized), want["forward"])
+    check(model.predict(sequence), want["predict_next_sentence"])
+
+
+@pytest.mark.parametrize("case", cases("lcm.json", "base_lcm_generate"), ids=by_name)
+def test_base_lcm_generation(case):
+    got = generate_base(base_lcm(case), given(case["inputs"]["prompt"]), case["options"]["max_gen_len"])
     check(got, case["expected"]["generated"][0])
 
 

@@ -1,8 +1,6 @@
 """Every step end to end at test size, on stories from training/worlds and a few pairs written here."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +8,7 @@ import onnx
 import pytest
 import torch
 
+from noema_training.__main__ import main
 from noema_training.runtime import ExportedSpace, load_two_tower
 from noema_training.verify import ExportMismatch, verify_folder
 
@@ -23,29 +22,51 @@ NOUNS = [
 ]
 
 
+def write_data(data: Path) -> None:
+    """A few pairs, sentences and documents of each kind."""
+    for folder in ("pairs", "sentences", "documents"):
+        (data / folder).mkdir(parents=True)
+    for language, patterns in PAIRS.items():
+        lines = [f"{e.format(noun)}\t{o.format(noun)}" for noun in NOUNS for e, o in patterns]
+        (data / "pairs" / f"en-{language}.tsv").write_text("\n".join(lines) + "\n")
+    (data / "sentences" / "pt.txt").write_text("".join(f"O {noun} está aqui.\n" for noun in NOUNS * 2))
+    text = [f"The {noun} is old. It came from the sea. It sleeps at home. Nobody saw it." for noun in NOUNS]
+    kinds = {
+        "stories": lambda i: {"id": f"asp/en/{i}", "paragraphs": [text[i]]},
+        "encyclopedia": lambda i: {"id": f"wiki-{i}", "lead": [text[i]], "body": [text[i - 1], text[i - 2]]},
+        "dialogues": lambda i: {"id": f"talk-{i}", "turns": text[i].split(". ")},
+    }
+    for kind, make in kinds.items():
+        lines = [json.dumps(make(i)) for i in range(len(NOUNS))]
+        (data / "documents" / f"{kind}.en.jsonl").write_text("\n".join(lines) + "\n")
+    french = {
+        "id": "asp/fr/1",
+        "paragraphs": ["Le chat dort. Il est vieux. Il aime la mer. Personne ne le voit."],
+    }
+    (data / "documents" / "stories.fr.jsonl").write_text(json.dumps(french) + "\n")
+
+
 def run(work: Path, step: str, *arguments: str) -> dict:
-    command = [sys.executable, "-m", "noema_training", step, "--work", str(work), "--profile", "test"]
-    done = subprocess.run(
-        [*command, *arguments], capture_output=True, text=True, cwd=Path(__file__).parents[1]
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return main([step, "--work", str(work), "--profile", "test", "--threads", "1", *arguments])
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> Path:
     work = tmp_path_factory.mktemp("work")
-    (work / "data" / "pairs").mkdir(parents=True)
-    for language, patterns in PAIRS.items():
-        lines = [f"{e.format(noun)}\t{o.format(noun)}" for noun in NOUNS for e, o in patterns]
-        (work / "data" / "pairs" / f"en-{language}.tsv").write_text("\n".join(lines) + "\n")
+    write_data(work / "data")
     counts = run(work, "prepare", "--data", str(work / "data"), "--limit", "40")
     assert counts["stories.train"] > 0 and counts["stories.valid"] > 0
     assert run(work, "tokenizer")["story-sentences.train"] > 100
     assert run(work, "space", "--limit", "6")["step"] == 6
-    assert run(work, "encode", "--limit", "30")["train"]["documents"] == 30
+    assert counts["tales.train"] == counts["encyclopedia.train"] == 5 and counts["tales.fr.valid"] == 1
+    assert counts["sentences.pt"] == len(NOUNS), "duplicates are left out"
+    assert run(work, "encode", "--limit", "30")["train"]["documents"] == 45
     assert run(work, "normalizer")["normalized_std_mean"] > 0
     assert run(work, "two-tower", "--limit", "6")["step"] == 6
+    assert run(work, "base-lcm", "--limit", "6")["step"] == 6
+    yardstick = run(work, "token-lm", "--limit", "6")
+    assert abs(yardstick["parameters"] / yardstick["target"] - 1) < 0.15
+    assert yardstick["valid_perplexity"] < 700
     run(work, "export", "--out", str(work / "model"))
     return work
 
@@ -65,6 +86,11 @@ def test_tuned_settings_reach_the_manifest_and_scores_the_card(trained):
     assert (decoding["steps"], decoding["guidanceScale"]) == (best["steps"], best["guidance_scale"])
     assert set(manifest["files"]) == {path.name for path in folder.iterdir()} - {"manifest.json"}
     assert len(scores["continuations"]) == 2
+    models = scores["comparison"]["teacher_forced"]["stories"]["models"]
+    assert {"l2", "l2_r", "ca", "par", "mi", "rouge_l"} <= set(models["base-lcm"]) & set(models["two-tower"])
+    assert set(scores["comparison"]["free"]) == {"two-tower", "base-lcm", "token-lm"}
+    entry = manifest["conceptModels"]["base-lcm"]
+    assert entry["family"] == "base_lcm" and entry["architecture"]["layers"] == 2
     assert "Round trip" in (folder / "MODEL_CARD.md").read_text()
 
 

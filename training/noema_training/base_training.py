@@ -1,0 +1,96 @@
+"""Step `base-lcm`: trains the Base-LCM with cross-entropy through the frozen decoder of the space.
+
+Each predicted concept conditions the decoder, which must give the tokens of the true next sentence (SONAR-LLM, arXiv 2508.05305); a small
+squared error keeps predictions where sentences are. Only the concept model learns.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .base_lcm import BaseLcm
+from .concept_training import AVERAGE_DECAY, document_batches
+from .concepts import Documents
+from .config import BaseLcmConfig, Profile
+from .decoder_loss import decoder_loss, sample_positions
+from .documents import SentenceTokens
+from .optim import Optimizer
+from .sonar import Decoder
+from .space import load_space
+from .trainer import Run, Task, train
+
+ADAM_NAMES = ("pre_linear", "postnet")
+
+
+def base_loss(
+    model: BaseLcm,
+    decoder: Decoder,
+    tokens: SentenceTokens,
+    concepts: Tensor,
+    rows: Tensor,
+    config: BaseLcmConfig,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Loss of normalised documents [n, length, dim]; rows [n, length] say which sentence each concept is, -1 for none.
+
+    Every position is regressed; `decoded_positions` random ones go through the decoder. The first concept is never a target.
+    """
+    strength = config.context_noise * torch.rand(len(concepts), 1, 1, device=concepts.device)
+    predicted = model((concepts + strength * torch.randn_like(concepts))[:, :-1])
+    kept, targets = rows[:, 1:] >= 0, rows[:, 1:]
+    distance = (predicted - concepts[:, 1:]).float().square().mean(-1)[kept].mean()
+    picked = sample_positions(kept, config.decoded_positions)
+    vectors = model.sonar_normalizer.denormalize(predicted.flatten(0, 1)[picked].float())
+    cross_entropy = decoder_loss(decoder, vectors, targets.flatten()[picked], tokens)
+    total = cross_entropy + config.regression_weight * distance
+    return total, {"tokens": cross_entropy.detach(), "distance": distance.detach()}
+
+
+def train_base_lcm(work: Path, profile: Profile, run: Run, batch_documents: int | None = None) -> dict:
+    """Trains within the time budget, resuming from work/base-lcm.pt; keeps a moving average of the weights."""
+    config = profile.base_lcm
+    if batch_documents:
+        config = replace(config, batch_documents=batch_documents)
+    torch.manual_seed(run.seed)
+    documents, valid = (Documents(work, split).to(run.device) for split in ("train", "valid"))
+    architecture = {"sonar_dim": documents.vectors.shape[1]}
+    for name in ("model_dim", "heads", "layers", "ffn_inner", "max_seq_len"):
+        architecture[name] = getattr(config, name)
+    model = BaseLcm(**architecture, dropout=config.dropout).to(run.device)
+    model.sonar_normalizer.load_state_dict(torch.load(work / "normalizer.pt"))
+    decoder = load_space(work, run.device).decoder
+    tokens, held_out = (SentenceTokens(work, split, run.device) for split in ("train", "valid"))
+
+    def loss(batch: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        rows = batch.to(run.device)
+        return base_loss(model, decoder, tokens, documents.gather(rows)[0], rows, config)
+
+    @torch.no_grad()
+    def validate(average: BaseLcm) -> dict[str, float]:
+        """The same loss on held-out documents, without context noise, at the same positions each time."""
+        picked = range(min(len(valid), 256))
+        rows = valid.pad([valid.rows(i)[: config.window] for i in picked]).to(run.device)
+        quiet = replace(config, context_noise=0.0, decoded_positions=512)
+        devices = [run.device] if run.device.startswith("cuda") else []
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(1)
+            terms = base_loss(average, decoder, held_out, valid.gather(rows)[0], rows, quiet)[1]
+        return {f"valid_{name}": round(value.item(), 4) for name, value in terms.items()}
+
+    task = Task(
+        name="base-lcm",
+        model=model,
+        optimizer=Optimizer(model, config.learning_rate, ADAM_NAMES),
+        loss=loss,
+        batches=lambda seed: document_batches(documents, config, np.random.default_rng(seed)),
+        meta={"architecture": architecture},
+        minutes=config.minutes,
+        micro_batches=config.micro_batches,
+        warmup_steps=config.warmup_steps,
+        average_decay=AVERAGE_DECAY,
+        validate=validate,
+        log_every=100,
+    )
+    return train(task, work, run)

@@ -1,0 +1,197 @@
+"""Every concept model and the token-level yardstick on the same held-out documents, by the metrics of lcm.md §9."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .base_lcm import BaseLcm, generate_base
+from .concept_scores import HeldOut, free_length, predict
+from .config import LANGUAGES
+from .diffusion import generate
+from .metrics import (
+    contrastive_accuracy,
+    distinct,
+    l2,
+    paraphrase_ratio,
+    repeated_sentences,
+    repetition,
+    rouge_l,
+)
+from .runtime import ExportedSpace, load_base, load_two_tower
+from .token_lm import load_token_lm
+from .token_scores import TokenScorer
+
+PROMPT, SENTENCES, SAMPLES = 4, 5, 20
+POSITIONS = 400
+TEMPERATURE = 0.7
+
+Predictor = Callable[[HeldOut], Tensor]
+
+
+def compare(work: Path, folder: Path, space: ExportedSpace, limit: int | None = None) -> dict:
+    """Scores by held-out set, then by model; free continuations and samples of the simple stories.
+
+    Sets are work/text/KIND[.LANGUAGE].valid.jsonl: all but the stories' own language are zero-shot, the models saw English only.
+    """
+    scorer = None
+    if (work / "token-lm.pt").exists():
+        language = space.languages["eng_Latn"]
+        scorer = TokenScorer(load_token_lm(work), space.tokenizer, language)
+    predictors, writers = concept_models(folder, space)
+    teacher_forced = {}
+    for path in sorted((work / "text").glob("*.valid.jsonl")):
+        short = path.name.split(".")[-3] if path.name.count(".") == 3 else "en"
+        if LANGUAGES[short] not in space.languages or not path.stat().st_size:
+            continue
+        held_out = HeldOut(work, space, limit or 60, path.name, LANGUAGES[short])
+        teacher_forced[path.name.removesuffix(".valid.jsonl")] = score_set(
+            held_out,
+            space,
+            predictors,
+            scorer if short == "en" else None,
+            POSITIONS if limit is None else 8 * limit,
+        )
+    held_out = HeldOut(work, space, None if limit is None else limit)
+    prompts = one_prompt_a_world(held_out, SAMPLES if limit is None else min(limit, SAMPLES))
+    free = {
+        name: score_free(held_out, prompts, write(held_out, prompts), scorer)
+        for name, write in writers.items()
+    }
+    if scorer is not None:
+        texts = [held_out.documents[number][:PROMPT] for number in prompts]
+        written = scorer.continue_texts(texts, SENTENCES, temperature=TEMPERATURE)
+        free["token-lm"] = score_free(held_out, prompts, written, scorer)
+    return {"teacher_forced": teacher_forced, "free": free}
+
+
+def concept_models(folder: Path, space: ExportedSpace) -> tuple[dict, dict]:
+    """Of each exported concept model: the teacher-forced predictor, and the writer of free continuations."""
+    models = space.manifest["conceptModels"]
+    end = torch.from_numpy(space.encode([space.manifest["space"]["endOfText"]]))[0]
+    predictors: dict[str, Predictor] = {"mean of context": mean_of_context, "copy of last": copy_of_last}
+    writers = {}
+
+    def writer(step: Callable[[Tensor, int], Tensor]) -> Callable:
+        def write(held_out: HeldOut, prompts: list[int]) -> list[list[str]]:
+            texts = []
+            for number in prompts:
+                start = held_out.concepts[number : number + 1, :PROMPT]
+                generated = step(start, number)[0]
+                kept = free_length(torch.cat([start[0, -1:], generated]), end)
+                texts.append(space.decode(generated[:kept].numpy()))
+            return texts
+
+        return write
+
+    if "two-tower" in models:
+        two_tower, decoding = load_two_tower(folder)
+        predictors["two-tower"] = lambda held_out: predict(two_tower, held_out, decoding)
+
+        def diffuse(start: Tensor, number: int) -> Tensor:
+            noise = torch.Generator().manual_seed(number)
+            draw = lambda _: torch.randn(1, start.shape[-1], generator=noise)  # noqa: E731
+            return generate(two_tower, start, SENTENCES, decoding, draw)
+
+        writers["two-tower"] = writer(diffuse)
+    if "base-lcm" in models:
+        base = load_base(folder)
+        predictors["base-lcm"] = lambda held_out: predict_base(base, held_out)
+        writers["base-lcm"] = writer(lambda start, _: generate_base(base, start, SENTENCES))
+    return predictors, writers
+
+
+@torch.no_grad()
+def predict_base(model: BaseLcm, held_out: HeldOut) -> Tensor:
+    """Raw next-concept predictions [documents, length, dim] from true contexts; the first of each document is not one."""
+    return shifted(model.predict(held_out.concepts))
+
+
+def shifted(x: Tensor) -> Tensor:
+    return F.pad(x[:, :-1], (0, 0, 1, 0))
+
+
+def mean_of_context(held_out: HeldOut) -> Tensor:
+    counts = torch.arange(1, held_out.concepts.shape[1] + 1)[:, None]
+    return shifted(held_out.concepts.cumsum(1) / counts)
+
+
+def copy_of_last(held_out: HeldOut) -> Tensor:
+    return shifted(held_out.concepts)
+
+
+def score_set(
+    held_out: HeldOut,
+    space: ExportedSpace,
+    predictors: dict[str, Predictor],
+    scorer: TokenScorer | None,
+    positions: int,
+) -> dict:
+    """All teacher-forced metrics at up to `positions` random positions of one set; MI and ROUGE-L on decoded text.
+
+    The token-level model, slow without a cache, writes at a quarter of them.
+    """
+    rows = held_out.scored.flatten().nonzero()[:, 0]
+    rows = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))[:positions]]
+    length = held_out.index.shape[1]
+    documents, places = rows // length, rows % length
+    truth = held_out.concepts.flatten(0, 1)[rows]
+    sentences = [held_out.documents[d][p] for d, p in zip(documents.tolist(), places.tolist(), strict=True)]
+    contexts = [held_out.documents[d][:p] for d, p in zip(documents.tolist(), places.tolist(), strict=True)]
+    targets, neighbours = held_out.truth(rows), held_out.neighbours(rows)
+
+    def score(predicted: Tensor, texts: list[str] | None = None) -> dict:
+        read = texts is None
+        texts = space.decode(predicted.numpy(), held_out.language) if read else texts
+        back = torch.from_numpy(space.encode(texts, held_out.language))
+        found = {
+            "l2_r": l2(back, truth),
+            "ca_r": contrastive_accuracy(back, held_out.bank, targets, neighbours),
+            "rouge_l": rouge_l(texts, sentences),
+        }
+        if read:
+            found["l2"] = l2(predicted, truth)
+            found["ca"] = contrastive_accuracy(predicted, held_out.bank, targets, neighbours)
+            found["par"] = paraphrase_ratio(predicted, truth, held_out.concepts[documents], places)
+        if scorer is not None:
+            found["mi"] = scorer.mutual_information(contexts, texts)
+        return found
+
+    scores = {name: score(make(held_out).flatten(0, 1)[rows]) for name, make in predictors.items()}
+    if scorer is not None:
+        few = slice(0, positions // 4)
+        written = [scorer.continue_texts([context], 1)[0][0] for context in contexts[few]]
+        scores["token-lm"] = {
+            "rouge_l": rouge_l(written, sentences[few]),
+            "mi": scorer.mutual_information(contexts[few], written),
+        }
+        scores["true sentence"] = {"mi": scorer.mutual_information(contexts, sentences)}
+    return {"positions": len(rows), "models": scores}
+
+
+def one_prompt_a_world(held_out: HeldOut, count: int) -> list[int]:
+    """The first documents that have a prompt and more, unselected."""
+    long = [i for i, sentences in enumerate(held_out.documents) if len(sentences) > PROMPT]
+    return long[:count]
+
+
+def score_free(
+    held_out: HeldOut, prompts: list[int], written: list[list[str]], scorer: TokenScorer | None
+) -> dict:
+    """Variety and coherence of free continuations, and all of them."""
+    starts = [held_out.documents[number][:PROMPT] for number in prompts]
+    scores = {f"distinct_{n}": distinct(written, n) for n in (1, 2, 3)}
+    scores |= {"repetition_4": repetition(written), "repeated_sentences": repeated_sentences(written)}
+    if scorer is not None:
+        contexts = [
+            [*start, *texts[:i]]
+            for start, texts in zip(starts, written, strict=True)
+            for i in range(len(texts))
+        ]
+        scores["mi"] = scorer.mutual_information(contexts, [text for texts in written for text in texts])
+    scores["samples"] = [
+        {"prompt": start, "continuation": texts} for start, texts in zip(starts, written, strict=True)
+    ]
+    return scores

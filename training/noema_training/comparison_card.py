@@ -1,0 +1,57 @@
+"""The model card's tables of `comparison.py`."""
+
+COLUMNS = {
+    "l2": "ℓ2",
+    "l2_r": "ℓ2-r",
+    "ca": "CA %",
+    "ca_r": "CA-r %",
+    "par": "PAR",
+    "mi": "MI",
+    "rouge_l": "ROUGE-L",
+}
+FREE = {
+    "distinct_1": "distinct-1",
+    "distinct_2": "distinct-2",
+    "distinct_3": "distinct-3",
+    "repetition_4": "REP-4 %",
+    "repeated_sentences": "repeated sentences %",
+    "mi": "MI",
+}
+PERCENT = ("ca", "ca_r", "repetition_4", "repeated_sentences")
+EXPLANATION = """\
+Teacher-forced: the true sentences before, one prediction. ℓ2: distance to the true concept; `-r`: after decoding to text and encoding again. CA: \
+share of other held-out sentences farther away than the true one, its neighbours left out. PAR: largest cosine of the prediction with the \
+context over that of the true concept. MI: per token, log p(sentence | 10 before) - log p(sentence) under our token-level language model, which stands \
+in for GPT-2 and favours its own sentences. ROUGE-L against the true sentence (rouge-score). Sets other than `stories` show how far the models \
+reach; `.fr`, `.de`, `.es` are zero-shot, the concept models read English only."""
+
+
+def table(head: list[str], rows: list[list]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def comparison(scores: dict) -> str:
+    parts = [EXPLANATION]
+    for name, entry in scores["teacher_forced"].items():
+        parts.append(f"Held-out `{name}`, {entry['positions']} positions:")
+        parts.append(table(["", *COLUMNS.values()], _rows(entry["models"], COLUMNS)))
+    parts.append(
+        "Five free sentences after the first four of unseen stories (two-tower: fixed seeds; token-lm: temperature 0.7):"
+    )
+    parts.append(table(["", *FREE.values()], _rows(scores["free"], FREE)))
+    for name, entry in scores["free"].items():
+        parts.append(f"{name}, unselected:")
+        lines = [f"- *{' '.join(s['prompt'])}* → {' '.join(s['continuation'])}" for s in entry["samples"]]
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
+
+
+def _rows(models: dict, columns: dict) -> list[list[str]]:
+    return [[name, *(_cell(entry, key) for key in columns)] for name, entry in models.items()]
+
+
+def _cell(entry: dict, key: str) -> str:
+    if key not in entry:
+        return ""
+    return f"{100 * entry[key]:.1f}" if key in PERCENT else f"{entry[key]:.3f}"

@@ -1,0 +1,117 @@
+"""Trained weights as a few small files, to be carried from the machine that trains: f16, cut into parts, checked on arrival."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import load, save
+
+MODELS = ("space", "base-lcm", "two-tower", "token-lm")
+PART = 15 * 2**20
+INDEX, STEM = "index.json", "weights.part"
+
+
+class PartsDamaged(ValueError):
+    """A part is missing or does not have the contents its index promises."""
+
+
+def collect(
+    work: Path,
+    out: Path,
+    names: tuple[str, ...] = MODELS,
+    limit: int = 60 * 2**20,
+    known: dict[str, int] | None = None,
+) -> dict[str, dict]:
+    """Writes the weights of the named models' checkpoints, with logs and steps, to `out`; the index last.
+
+    Models are taken in the given order while they fit `limit` bytes; those no further than the step given in `known` are left out. Weight
+    averages are preferred to the weights of the last step. Returns bytes and step of each.
+    """
+    tensors, about, sizes = {}, {}, {}
+    for name in names:
+        path = work / f"{name}.pt"
+        if not path.exists():
+            continue
+        saved = torch.load(path, map_location="cpu", mmap=True)
+        if saved["step"] <= (known or {}).get(name, -1):
+            continue
+        weights = saved.get("average", saved["model"])
+        found = {f"{name}/{key}": _small(key, value) for key, value in _distinct(weights).items()}
+        size = sum(value.numel() * value.element_size() for value in found.values())
+        if sum(entry["bytes"] for entry in sizes.values()) + size > limit:
+            continue
+        sizes[name] = {"bytes": size, "step": saved["step"]}
+        tensors |= found
+        about[name] = {k: v for k, v in saved.items() if k not in ("model", "average", "optimizer")}
+        about[name]["log"] = _read(work / f"{name}.log.jsonl")
+    if (work / "normalizer.pt").exists():
+        tensors |= {f"normalizer/{key}": value for key, value in torch.load(work / "normalizer.pt").items()}
+    data = save(tensors, metadata={"about": json.dumps(about)})
+    out.mkdir(parents=True, exist_ok=True)
+    count = -(-len(data) // PART)
+    for number in range(count):
+        _write(out / f"{STEM}{number}", data[number * PART : (number + 1) * PART])
+    for path in out.glob(f"{STEM}*"):
+        if int(path.name.removeprefix(STEM)) >= count:
+            path.unlink()
+    index = {"parts": count, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest(), "models": sizes}
+    index["driver"] = json.loads(_read(work / "driver.json") or "{}")
+    _write(out / INDEX, json.dumps(index, indent=1).encode())
+    return sizes
+
+
+def unpack(folder: Path, work: Path) -> dict:
+    """Restores checkpoints (f32, without optimizer state) from the parts; a checkpoint further on is kept. Returns steps by model."""
+    index = json.loads((folder / INDEX).read_text())
+    paths = [folder / f"{STEM}{number}" for number in range(index["parts"])]
+    if missing := [path.name for path in paths if not path.exists()]:
+        raise PartsDamaged(f"{folder} has no {', '.join(missing)}")
+    data = b"".join(path.read_bytes() for path in paths)
+    if hashlib.sha256(data).hexdigest() != index["sha256"]:
+        raise PartsDamaged(f"the parts in {folder} are not those of its {INDEX}")
+    tensors = load(data)
+    about = json.loads(json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]["about"])
+    work.mkdir(parents=True, exist_ok=True)
+    results = {}
+    for name, entry in about.items():
+        path = work / f"{name}.pt"
+        kept = torch.load(path, map_location="cpu", mmap=True)["step"] if path.exists() else -1
+        results[name] = max(kept, entry["step"])
+        if kept >= entry["step"]:
+            continue
+        (work / f"{name}.log.jsonl").write_text(entry.pop("log"))
+        weights = _of(tensors, name)
+        if name == "space":  # the two towers share one embedding, stored once
+            weights["decoder.decoder_frontend.embed.weight"] = weights[
+                "encoder.encoder_frontend.embed.weight"
+            ]
+        torch.save({**entry, "model": weights, "average": weights}, path)
+    if normalizer := _of(tensors, "normalizer"):
+        torch.save(normalizer, work / "normalizer.pt")
+    if index["driver"]:
+        (work / "driver.json").write_text(json.dumps(index["driver"], indent=1))
+    return results
+
+
+def _distinct(weights: dict) -> dict:
+    """Leaves out the second name of the space's shared embedding."""
+    return {k: v for k, v in weights.items() if k != "decoder.decoder_frontend.embed.weight"}
+
+
+def _small(name: str, value: torch.Tensor) -> torch.Tensor:
+    return (value.float() if "sonar_normalizer" in name else value.half()).contiguous().clone()
+
+
+def _of(tensors: dict, name: str) -> dict:
+    return {k.partition("/")[2]: v.float() for k, v in tensors.items() if k.startswith(f"{name}/")}
+
+
+def _read(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+def _write(path: Path, data: bytes) -> None:
+    temporary = path.with_suffix(".tmp")
+    temporary.write_bytes(data)
+    temporary.replace(path)

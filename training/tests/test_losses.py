@@ -1,0 +1,129 @@
+"""The losses on tiny random models: what flows where, and that memory-saving forms compute the same."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tokenizers import AddedToken, Tokenizer, models
+
+from noema_training.base_lcm import BaseLcm
+from noema_training.base_training import base_loss
+from noema_training.concept_training import DecoderTerm, diffusion_loss, document_batches
+from noema_training.concepts import Documents
+from noema_training.config import PAD, PROFILES
+from noema_training.decoder_loss import decoder_loss, sample_positions
+from noema_training.diffusion import cosine_alphas
+from noema_training.documents import SentenceTokens
+from noema_training.sonar import Decoder
+from noema_training.two_tower import TwoTower
+
+DIM, VOCABULARY, SENTENCES = 16, 50, 20
+LENGTHS = [3, 70, 5, 2]
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    """Random sentences in documents of LENGTHS concepts, as the earlier steps leave them."""
+    rng = np.random.default_rng(0)
+    pieces = [rng.integers(4, 40, 1 + i % 7).astype(np.uint16) for i in range(SENTENCES)]
+    order = rng.integers(0, SENTENCES, sum(LENGTHS)).astype(np.int32)
+    offsets = np.cumsum([0, *LENGTHS])
+    for split in ("train", "valid"):
+        np.savez(
+            tmp_path / f"documents.{split}.npz",
+            ids=np.concatenate(pieces),
+            starts=np.cumsum([0, *map(len, pieces)]),
+            order=order,
+            offsets=offsets,
+            kinds=np.zeros(len(LENGTHS), np.uint8),
+        )
+        vectors = rng.standard_normal((SENTENCES, DIM)).astype(np.float16)
+        np.savez(tmp_path / f"concepts.{split}.npz", vectors=vectors, order=order, offsets=offsets)
+    torch.save({"center": torch.zeros(DIM), "scale": torch.ones(DIM)}, tmp_path / "normalizer.pt")
+    tokenizer = Tokenizer(
+        models.Unigram([("<pad>", 0.0), ("<unk>", 0.0), ("<s>", 0.0), ("</s>", 0.0)], unk_id=1)
+    )
+    tokenizer.add_special_tokens([AddedToken("__eng_Latn__", special=True)])
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    return tmp_path
+
+
+@pytest.fixture
+def decoder() -> Decoder:
+    torch.manual_seed(0)
+    return Decoder(VOCABULARY, DIM, layers=1, heads=2, ffn=32).eval().requires_grad_(False)
+
+
+def test_decoder_rows_are_prefixed_and_shifted(work):
+    tokens = SentenceTokens(work, "train")
+    inputs, labels = tokens.decoder_rows(torch.tensor([0, 6]))
+    assert inputs.shape == labels.shape == (2, 9)
+    assert inputs[0, :2].tolist() == [3, tokens.language]
+    assert labels[0, :3].tolist() == [PAD, inputs[0, 2].item(), 3]
+    assert labels[0, 3:].eq(PAD).all() and labels[1, 1:8].equal(inputs[1, 2:9])
+
+
+def test_decoder_loss_is_the_same_in_chunks_and_reaches_only_the_vectors(work, decoder):
+    tokens, sentences = SentenceTokens(work, "train"), torch.arange(12)
+    whole = torch.randn(12, DIM, requires_grad=True)
+    parts = whole.detach().clone().requires_grad_()
+    first = decoder_loss(decoder, whole, sentences, tokens)
+    second = decoder_loss(decoder, parts, sentences, tokens, chunk=5)
+    first.backward(), second.backward()
+    assert torch.allclose(first, second)
+    assert torch.allclose(whole.grad, parts.grad, atol=1e-6) and whole.grad.abs().sum() > 0
+    assert all(parameter.grad is None for parameter in decoder.parameters())
+
+
+def test_base_loss_moves_every_parameter_and_never_targets_the_first_concept(work, decoder):
+    config = replace(PROFILES["test"].base_lcm, context_noise=0.0)
+    documents, tokens = Documents(work, "train"), SentenceTokens(work, "train")
+    model = BaseLcm(DIM, 16, heads=2, layers=1, ffn_inner=32)
+    rows = documents.pad([documents.rows(i) for i in (0, 2)])
+    concepts = documents.gather(rows)[0]
+    total, terms = base_loss(model, decoder, tokens, concepts, rows, config)
+    total.backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+    assert torch.allclose(total, terms["tokens"] + config.regression_weight * terms["distance"])
+    single = rows[:, :1]
+    assert sample_positions(single[:, 1:] >= 0, 9).numel() == 0
+
+
+def test_base_lcm_learns_the_next_sentence_through_the_decoder(work, decoder):
+    torch.manual_seed(1)
+    config = replace(PROFILES["test"].base_lcm, context_noise=0.0, decoded_positions=500)
+    documents, tokens = Documents(work, "train"), SentenceTokens(work, "train")
+    model = BaseLcm(DIM, 32, heads=2, layers=1, ffn_inner=64)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    rows = documents.pad([documents.rows(i) for i in range(4)])
+    losses = []
+    for _ in range(40):
+        total, terms = base_loss(model, decoder, tokens, documents.gather(rows)[0], rows, config)
+        optimizer.zero_grad()
+        total.backward()
+        optimizer.step()
+        losses.append(terms["tokens"].item())
+    assert losses[-1] < losses[0] - 0.3
+
+
+def test_two_tower_decoder_term_uses_low_noise_only(work, decoder):
+    config = replace(PROFILES["test"].two_tower, decoder_weight=0.5, decoder_timesteps=0)
+    documents, alphas = Documents(work, "train"), cosine_alphas()
+    model = TwoTower(DIM, 16, heads=2, context_layers=1, denoiser_layers=1, ffn_inner=32)
+    term = DecoderTerm(decoder, SentenceTokens(work, "train"))
+    rows = documents.pad([documents.rows(i) for i in (0, 2, 3)])
+    concepts, kept = documents.gather(rows)
+    none = diffusion_loss(model, concepts, kept, config, alphas, rows, term)[1]
+    assert none["tokens"] == 0
+    all_steps = replace(config, decoder_timesteps=100)
+    total, terms = diffusion_loss(model, concepts, kept, all_steps, alphas, rows, term)
+    assert terms["tokens"] > 0 and torch.allclose(total, terms["loss"] + 0.5 * terms["tokens"])
+
+
+def test_long_documents_give_several_windows(work):
+    config = replace(PROFILES["test"].base_lcm, cropped=0.0, batch_documents=100)
+    documents = Documents(work, "train")
+    batch = next(document_batches(documents, config, np.random.default_rng(0)))
+    assert sorted((batch >= 0).sum(1).tolist()) == [2, 3, 5, 6, 32, 32]
