@@ -1,4 +1,4 @@
-import { NoemaError, throwIfAborted } from '../errors'
+import { InvalidInput, NoemaError, throwIfAborted } from '../errors'
 import type { Gpu } from '../gpu'
 import { CaseField, NotCovered } from './conformance-field'
 import { runBaseLcmForward, runTwoTowerForward } from './conformance-forward'
@@ -27,6 +27,9 @@ const caseKeys = ['name', 'kind', 'model', 'scheduler', 'options', 'inputs', 'ex
  */
 export async function runConformance(file: unknown, gpu: Gpu, signal?: AbortSignal, weights: 'f32' | 'f16' = 'f32'): Promise<CaseReport[]> {
   const root = new CaseField(file, '')
+  if (!['cases', 'schedules', 'timesteps'].some((key) => root.at(key).given)) {
+    throw new InvalidInput('This is no conformance file: it has no cases, schedules or timesteps.')
+  }
   const reports: CaseReport[] = []
   const unknown = root.keys().filter((key) => !['meta', 'cases', 'schedules', 'timesteps'].includes(key))
   for (const key of unknown)
