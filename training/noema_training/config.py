@@ -36,7 +36,7 @@ class SpaceConfig:
     dropout: float = 0.0
     batch_tokens: int = 1500
     micro_batches: int = 4
-    max_pieces: int = 40
+    max_pieces: int = 60
     learning_rate: float = 2e-3
     warmup_steps: int = 150
     noise: float = 0.2
@@ -124,12 +124,12 @@ class Profile:
             "pt": 25_000,
         }
     )
-    max_words: int = 20
-    max_characters: int = 120
+    max_words: int = 32
+    max_characters: int = 200
     documents: dict[str, int] = field(
-        default_factory=dict
+        default_factory=lambda: {"tales": 800, "dialogues": 2500}
     )  # documents of each wider kind for the concept models
-    tellings: int = 120
+    tellings: int = 200
     valid_tellings: int = 6
     tokenizer_sentences: int = 400_000
     shares: dict[str, float] = field(
@@ -201,7 +201,6 @@ PROFILES = {
         token_lm=TokenLmConfig(batch_tokens=65_000, micro_batches=1),
         sentences={"en": 400_000, "fr": 120_000, "de": 80_000, "es": 70_000, "it": 15_000, "pt": 60_000},
         max_words=40,
-        max_characters=200,
         documents={"novels": 2500, "tales": 1500, "encyclopedia": 6000, "dialogues": 8000},
         tellings=300,
         int8=True,

@@ -115,7 +115,7 @@ def _stories(text: Path, profile: Profile, limit: int | None) -> dict:
         ("valid", held_out, profile.valid_tellings),
     ):
         documents = (
-            {"id": f"{world['id']}#{seed}", "sentences": tell(world, seed)}
+            {"id": f"{world['id']}#{seed}", "sentences": tell(world, seed, name == "train")}
             for seed in range(tellings)
             for world in group[:limit]
         )
