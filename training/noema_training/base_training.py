@@ -1,7 +1,9 @@
 """Step `base-lcm`: trains the Base-LCM with cross-entropy through the frozen decoder of the space.
 
-Each predicted concept conditions the decoder, which must give the tokens of the true next sentence (SONAR-LLM, arXiv 2508.05305); a small
-squared error keeps predictions where sentences are. Only the concept model learns.
+Each predicted concept conditions the decoder, which must give the tokens of the true next sentence (SONAR-LLM, arXiv 2508.05305). A small
+squared error keeps predictions where sentences are, and a contrastive term (InfoNCE, van den Oord et al. 2018, arXiv 1807.03748) sets the
+true next concept apart from others: a squared error alone shrinks an uncertain prediction towards the mean of all sentences. Only the
+concept model learns.
 """
 
 from dataclasses import replace
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .base_lcm import BaseLcm
@@ -44,8 +47,25 @@ def base_loss(
     picked = sample_positions(kept, config.decoded_positions)
     vectors = model.sonar_normalizer.denormalize(predicted.flatten(0, 1)[picked].float())
     cross_entropy = decoder_loss(decoder, vectors, targets.flatten()[picked], tokens)
-    total = cross_entropy + config.regression_weight * distance
-    return total, {"tokens": cross_entropy.detach(), "distance": distance.detach()}
+    contrastive = contrastive_loss(
+        predicted[kept].float(), concepts[:, 1:][kept].float(), targets[kept], config.contrastive_sharpness
+    )
+    total = cross_entropy + config.regression_weight * distance + config.contrastive_weight * contrastive
+    terms = {"tokens": cross_entropy, "distance": distance, "contrastive": contrastive}
+    return total, {name: value.detach() for name, value in terms.items()}
+
+
+def contrastive_loss(predicted: Tensor, truth: Tensor, sentences: Tensor, sharpness: float) -> Tensor:
+    """Mean cross-entropy of finding each prediction's true concept among all true ones by distance.
+
+    predicted, truth [n, dim]; equal sentences [n] do not count against each other.
+    """
+    distances = torch.cdist(predicted, truth).square() / predicted.shape[1]
+    same = (sentences[:, None] == sentences[None]) & ~torch.eye(
+        len(truth), dtype=torch.bool, device=truth.device
+    )
+    scores = (-sharpness * distances).masked_fill(same, -torch.inf)
+    return F.cross_entropy(scores, torch.arange(len(truth), device=truth.device))
 
 
 def train_base_lcm(work: Path, profile: Profile, run: Run, batch_documents: int | None = None) -> dict:
@@ -91,6 +111,8 @@ def train_base_lcm(work: Path, profile: Profile, run: Run, batch_documents: int 
         warmup_steps=config.warmup_steps,
         average_decay=AVERAGE_DECAY,
         validate=validate,
+        select="valid_tokens",
         log_every=100,
+        validate_every=250,
     )
     return train(task, work, run)

@@ -31,12 +31,13 @@ def document_batches(documents: Documents, config: TwoTowerConfig | BaseLcmConfi
 
     Documents longer than the window give several windows.
     """
+    shares = documents.shares(config.wide)
     while True:
-        for chunk in np.array_split(rng.permutation(len(documents)), 1 + len(documents) // 20_000):
-            chosen = [rows for index in chunk for rows in _windows(documents.rows(index), config, rng)]
-            chosen.sort(key=lambda rows: len(rows) + rng.random())
-            for start in rng.permutation(np.arange(0, len(chosen), config.batch_documents)):
-                yield documents.pad(chosen[start : start + config.batch_documents])
+        chunk = rng.choice(len(documents), 20_000, p=shares)
+        chosen = [rows for index in chunk for rows in _windows(documents.rows(index), config, rng)]
+        chosen.sort(key=lambda rows: len(rows) + rng.random())
+        for start in rng.permutation(np.arange(0, len(chosen), config.batch_documents)):
+            yield documents.pad(chosen[start : start + config.batch_documents])
 
 
 def _windows(rows: Tensor, config: TwoTowerConfig | BaseLcmConfig, rng: np.random.Generator) -> list[Tensor]:
@@ -136,7 +137,9 @@ def train_two_tower(work: Path, profile: Profile, run: Run, batch_documents: int
         warmup_steps=config.warmup_steps,
         average_decay=AVERAGE_DECAY,
         validate=validate,
+        select="valid",
         log_every=100,
+        validate_every=250,
     )
     return train(task, work, run)
 

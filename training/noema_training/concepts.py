@@ -21,7 +21,7 @@ def encode_documents(work: Path, profile: Profile, device: str = "cpu", limit: i
 
     Reads work/documents.SPLIT.npz, made from the text where it is missing (`limit` documents of each kind). Writes
     work/concepts.SPLIT.npz: vectors f16 [sentences, dim], order int32 [concepts] (which sentence each concept
-    is), offsets int64 [documents + 1].
+    is), offsets int64 [documents + 1], kinds uint8 [documents].
     """
     if limit is not None or not (work / "documents.train.npz").exists():
         tokenize_documents(work, profile, limit)
@@ -37,6 +37,7 @@ def encode_documents(work: Path, profile: Profile, device: str = "cpu", limit: i
             vectors=vectors.astype(np.float16),
             order=data["order"],
             offsets=data["offsets"],
+            kinds=data["kinds"],
         )
         counts[split] = {
             "documents": len(data["offsets"]) - 1,
@@ -89,10 +90,17 @@ class Documents:
         vectors = torch.from_numpy(data["vectors"]).float()
         self.vectors = (vectors - normalizer["center"]) / normalizer["scale"]
         self.order = torch.from_numpy(data["order"]).long()
-        self.offsets = data["offsets"]
+        self.offsets, self.kinds = data["offsets"], data["kinds"]
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
+
+    def shares(self, wide: float) -> np.ndarray:
+        """Chance of each document to be drawn: `wide` for all documents together that are no simple stories, if there are any."""
+        stories = self.kinds == 0
+        if stories.all() or not stories.any():
+            return np.full(len(self), 1 / len(self))
+        return np.where(stories, (1 - wide) / stories.sum(), wide / (~stories).sum())
 
     def rows(self, index: int) -> Tensor:
         """Indices into `vectors` of one document's concepts."""

@@ -61,6 +61,7 @@ class TwoTowerConfig:
     warmup_steps: int = 200
     dropout: float = 0.0
     unconditional: float = 0.15
+    wide: float = 0.35  # share of the documents drawn that are no simple stories
     cropped: float = 0.3
     context_noise: float = 0.2
     decoder_weight: float = 0.0  # cross-entropy through the frozen decoder at low noise; 0 leaves it out
@@ -82,10 +83,13 @@ class BaseLcmConfig:
     batch_documents: int = 16
     micro_batches: int = 4
     decoded_positions: int = 96  # predictions a micro-batch that go through the decoder
-    regression_weight: float = 0.1
+    regression_weight: float = 0.05
+    contrastive_weight: float = 0.3
+    contrastive_sharpness: float = 8.0  # of the mean squared distance in a softmax over the batch's concepts
     learning_rate: float = 1e-3
     warmup_steps: int = 200
-    dropout: float = 0.0
+    dropout: float = 0.1
+    wide: float = 0.35  # share of the documents drawn that are no simple stories
     cropped: float = 0.3
     context_noise: float = 0.2
     minutes: float = 28.0

@@ -27,6 +27,7 @@ from .diffusion import TRAIN_STEPS, Decoding
 from .graphs import export_graphs
 from .space import Space, load_space
 from .tokenizer import language_ids, load_tokenizer
+from .trainer import trained_weights
 from .two_tower import TwoTower
 from .verify import verify_folder
 
@@ -112,7 +113,7 @@ def load_concept_model(work: Path, space: Space, profile: Profile) -> tuple[TwoT
     if checkpoint.exists():
         saved = torch.load(checkpoint, map_location="cpu")
         model = TwoTower(**saved["architecture"])
-        model.load_state_dict(saved["average"])
+        model.load_state_dict(trained_weights(saved))
         return model, saved["architecture"]
     names = ("model_dim", "heads", "context_layers", "denoiser_layers", "ffn_inner", "max_seq_len")
     sizes = {name: getattr(profile.two_tower, name) for name in names}
@@ -124,7 +125,7 @@ def load_base_lcm(work: Path) -> tuple[BaseLcm, dict]:
     """The trained Base-LCM of a work directory with its architecture."""
     saved = torch.load(work / "base-lcm.pt", map_location="cpu")
     model = BaseLcm(**saved["architecture"])
-    model.load_state_dict(saved["average"])
+    model.load_state_dict(trained_weights(saved))
     return model, saved["architecture"]
 
 

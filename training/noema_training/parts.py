@@ -7,6 +7,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import load, save
 
+from .trainer import trained_weights
+
 MODELS = ("space", "base-lcm", "two-tower", "token-lm")
 PART = 15 * 2**20
 INDEX, STEM = "index.json", "weights.part"
@@ -25,8 +27,8 @@ def collect(
 ) -> dict[str, dict]:
     """Writes the weights of the named models' checkpoints, with logs and steps, to `out`; the index last.
 
-    Models are taken in the given order while they fit `limit` bytes; those no further than the step given in `known` are left out. Weight
-    averages are preferred to the weights of the last step. Returns bytes and step of each.
+    Models are taken in the given order while they fit `limit` bytes; those no further than the step given in `known` are left out. The
+    weights are those to be used (`trained_weights`). Returns bytes and step of each.
     """
     tensors, about, sizes = {}, {}, {}
     for name in names:
@@ -36,14 +38,14 @@ def collect(
         saved = torch.load(path, map_location="cpu", mmap=True)
         if saved["step"] <= (known or {}).get(name, -1):
             continue
-        weights = saved.get("average", saved["model"])
+        weights = trained_weights(saved)
         found = {f"{name}/{key}": _small(key, value) for key, value in _distinct(weights).items()}
         size = sum(value.numel() * value.element_size() for value in found.values())
         if sum(entry["bytes"] for entry in sizes.values()) + size > limit:
             continue
         sizes[name] = {"bytes": size, "step": saved["step"]}
         tensors |= found
-        about[name] = {k: v for k, v in saved.items() if k not in ("model", "average", "optimizer")}
+        about[name] = {k: v for k, v in saved.items() if k not in ("model", "average", "best", "optimizer")}
         about[name]["log"] = _read(work / f"{name}.log.jsonl")
     if (work / "normalizer.pt").exists():
         tensors |= {f"normalizer/{key}": value for key, value in torch.load(work / "normalizer.pt").items()}

@@ -18,7 +18,7 @@ from .config import EOS, PAD, Profile, TokenLmConfig
 from .documents import DocumentTokens
 from .optim import Optimizer
 from .tokenizer import language_ids, load_tokenizer
-from .trainer import Run, Task, train
+from .trainer import Run, Task, train, trained_weights
 from .two_tower import Contextualizer, TwoTower
 
 
@@ -147,7 +147,7 @@ def load_token_lm(work: Path) -> TokenLm:
     """The trained model of a work directory, ready for inference."""
     saved = torch.load(work / "token-lm.pt", map_location="cpu")
     model = TokenLm(**saved["sizes"]).eval()
-    model.load_state_dict(saved["average"])
+    model.load_state_dict(trained_weights(saved))
     return model.requires_grad_(False)
 
 

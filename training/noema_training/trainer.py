@@ -53,6 +53,8 @@ class Task:
     validate: Callable[[nn.Module], dict[str, float]] | None = None
     log_every: int = 50
     validate_every: int = 500
+    select: str | None = None  # value of `validate` whose lowest average is kept beside the last one
+    best: dict[str, Any] = field(default_factory=dict)  # its step, value and weights
     averages: dict[str, Tensor] = field(default_factory=dict)
 
 
@@ -148,7 +150,7 @@ def train(task: Task, work: Path, run: Run) -> dict:
             entry["seconds_per_step"] = round((elapsed - logged_at) / (step - logged_step), 4)
             entry |= {name: round(value.item(), 4) for name, value in task.averages.items()}
             if task.validate and step % task.validate_every == 0:
-                entry |= task.validate(average if average is not None else task.model)
+                entry |= _validated(task, average, step)
             print(json.dumps(entry), file=log, flush=True)
             logged_at, logged_step = elapsed, step
         if first and elapsed - saved_at > SAVE_SECONDS:
@@ -156,13 +158,14 @@ def train(task: Task, work: Path, run: Run) -> dict:
             saved_at = elapsed
             if run.on_save:
                 run.on_save()
-    if first:
+    if first and not (task.validate and spent):
         save(task, average, step, elapsed, checkpoint)
     distributed.barrier()
     result = {"step": step, "seconds": round(elapsed, 1), "finished": spent}
     result |= {name: value.item() for name, value in task.averages.items()}
     if task.validate and spent and first:
-        result |= task.validate(average if average is not None else task.model)
+        result |= _validated(task, average, step)
+        save(task, average, step, elapsed, checkpoint)
     if first:
         print(json.dumps(result), file=log, flush=True)
     return result
@@ -173,8 +176,25 @@ def save(task: Task, average: nn.Module | None, step: int, elapsed: float, path:
     state = {**task.meta, "model": task.model.state_dict(), "optimizer": task.optimizer.state_dict()}
     if average is not None:
         state["average"] = average.state_dict()
+    if task.best:
+        state["best"] = task.best
     torch.save({**state, "step": step, "elapsed": elapsed}, path.with_suffix(".part"))
     path.with_suffix(".part").replace(path)
+
+
+def trained_weights(saved: dict) -> dict[str, Tensor]:
+    """The weights of a checkpoint that are to be used: the best average by validation, else the last average."""
+    return saved["best"]["weights"] if "best" in saved else saved.get("average", saved["model"])
+
+
+def _validated(task: Task, average: nn.Module | None, step: int) -> dict[str, float]:
+    """Scores the average and keeps a copy of it when it is the best so far."""
+    model = average if average is not None else task.model
+    scores = task.validate(model)
+    if task.select and scores[task.select] < task.best.get("value", math.inf):
+        weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        task.best = {"step": step, "value": scores[task.select], "weights": weights}
+    return scores
 
 
 def _resume(task: Task, average: nn.Module | None, path: Path, device: str) -> tuple[int, float]:
@@ -185,6 +205,7 @@ def _resume(task: Task, average: nn.Module | None, path: Path, device: str) -> t
     task.model.load_state_dict(saved["model"])
     if average is not None:
         average.load_state_dict(saved.get("average", saved["model"]))
+    task.best = saved.get("best", {})
     if "optimizer" in saved:
         task.optimizer.load_state_dict(saved["optimizer"])
     return saved["step"], saved["elapsed"]

@@ -1,6 +1,7 @@
 """The losses on tiny random models: what flows where, and that memory-saving forms compute the same."""
 
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from tokenizers import AddedToken, Tokenizer, models
 
 from noema_training.base_lcm import BaseLcm
-from noema_training.base_training import base_loss
+from noema_training.base_training import base_loss, contrastive_loss
 from noema_training.concept_training import DecoderTerm, diffusion_loss, document_batches
 from noema_training.concepts import Documents
 from noema_training.config import PAD, PROFILES
@@ -30,6 +31,7 @@ def work(tmp_path: Path) -> Path:
     pieces = [rng.integers(4, 40, 1 + i % 7).astype(np.uint16) for i in range(SENTENCES)]
     order = rng.integers(0, SENTENCES, sum(LENGTHS)).astype(np.int32)
     offsets = np.cumsum([0, *LENGTHS])
+    kinds = np.array([0, 1, 0, 2], np.uint8)
     for split in ("train", "valid"):
         np.savez(
             tmp_path / f"documents.{split}.npz",
@@ -37,10 +39,12 @@ def work(tmp_path: Path) -> Path:
             starts=np.cumsum([0, *map(len, pieces)]),
             order=order,
             offsets=offsets,
-            kinds=np.zeros(len(LENGTHS), np.uint8),
+            kinds=kinds,
         )
         vectors = rng.standard_normal((SENTENCES, DIM)).astype(np.float16)
-        np.savez(tmp_path / f"concepts.{split}.npz", vectors=vectors, order=order, offsets=offsets)
+        np.savez(
+            tmp_path / f"concepts.{split}.npz", vectors=vectors, order=order, offsets=offsets, kinds=kinds
+        )
     torch.save({"center": torch.zeros(DIM), "scale": torch.ones(DIM)}, tmp_path / "normalizer.pt")
     tokenizer = Tokenizer(
         models.Unigram([("<pad>", 0.0), ("<unk>", 0.0), ("<s>", 0.0), ("</s>", 0.0)], unk_id=1)
@@ -86,14 +90,17 @@ def test_base_loss_moves_every_parameter_and_never_targets_the_first_concept(wor
     total, terms = base_loss(model, decoder, tokens, concepts, rows, config)
     total.backward()
     assert all(parameter.grad is not None for parameter in model.parameters())
-    assert torch.allclose(total, terms["tokens"] + config.regression_weight * terms["distance"])
+    weighted = config.regression_weight * terms["distance"] + config.contrastive_weight * terms["contrastive"]
+    assert torch.allclose(total, terms["tokens"] + weighted)
     single = rows[:, :1]
     assert sample_positions(single[:, 1:] >= 0, 9).numel() == 0
 
 
 def test_base_lcm_learns_the_next_sentence_through_the_decoder(work, decoder):
     torch.manual_seed(1)
-    config = replace(PROFILES["test"].base_lcm, context_noise=0.0, decoded_positions=500)
+    config = replace(
+        PROFILES["test"].base_lcm, context_noise=0.0, contrastive_weight=0.0, decoded_positions=500
+    )
     documents, tokens = Documents(work, "train"), SentenceTokens(work, "train")
     model = BaseLcm(DIM, 32, heads=2, layers=1, ffn_inner=64)
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
@@ -122,8 +129,20 @@ def test_two_tower_decoder_term_uses_low_noise_only(work, decoder):
     assert terms["tokens"] > 0 and torch.allclose(total, terms["loss"] + 0.5 * terms["tokens"])
 
 
-def test_long_documents_give_several_windows(work):
-    config = replace(PROFILES["test"].base_lcm, cropped=0.0, batch_documents=100)
+def test_contrastive_loss_does_not_count_equal_sentences_against_each_other():
+    truth = torch.tensor([[0.0, 0.0], [0.0, 0.0], [3.0, 0.0]])
+    alone = contrastive_loss(truth, truth, torch.tensor([7, 7, 1]), 8.0)
+    against = contrastive_loss(truth, truth, torch.tensor([7, 2, 1]), 8.0)
+    assert alone < 1e-6 and torch.allclose(against, torch.tensor(2 / 3 * np.log(2)).float())
+
+
+def test_long_documents_give_several_windows_and_kinds_get_their_share(work):
+    config = replace(PROFILES["test"].base_lcm, cropped=0.0, batch_documents=5000, wide=0.4)
     documents = Documents(work, "train")
-    batch = next(document_batches(documents, config, np.random.default_rng(0)))
-    assert sorted((batch >= 0).sum(1).tolist()) == [2, 3, 5, 6, 32, 32]
+    drawn = {}
+    for batch in islice(document_batches(documents, config, np.random.default_rng(0)), 6):
+        for length in (batch >= 0).sum(1).tolist():
+            drawn[length] = drawn.get(length, 0) + 1
+    assert sorted(drawn) == [2, 3, 5, 6, 32]
+    stories, wide = drawn[3] + drawn[5], drawn[2] + drawn[6]
+    assert drawn[32] == 2 * drawn[6] and abs(wide / (stories + wide) - 0.4) < 0.02
