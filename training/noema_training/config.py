@@ -131,9 +131,9 @@ class Profile:
     max_words: int = 32
     max_characters: int = 200
     documents: dict[str, int] = field(
-        default_factory=lambda: {"tales": 800, "dialogues": 2500}
+        default_factory=lambda: {"tales": 1500, "dialogues": 3000}
     )  # documents of each wider kind for the concept models
-    tellings: int = 200
+    tellings: int = 130
     valid_tellings: int = 6
     tokenizer_sentences: int = 400_000
     shares: dict[str, float] = field(
