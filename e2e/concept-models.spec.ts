@@ -84,7 +84,7 @@ test('a document that a Base-LCM writes goes on after a reload in the very same 
     const rows: Api.RowCounts[] = []
     const embeddings: string[] = []
     for (let n = 0; n < 2; n++) {
-      const generation = session.continue({ concepts: 1, seed: 3, conceptModel: 'random', temperature: 0.2 })
+      const generation = session.continue({ concepts: 1, seed: 3, temperature: 0.2 })
       let next = await generation.next()
       for (; !next.done; next = await generation.next()) embeddings.push(next.value.embedding.join())
       rows.push(next.value.rows)
@@ -102,8 +102,7 @@ test('a document that a Base-LCM writes goes on after a reload in the very same 
   const stranger = await browser.newContext()
   const unbroken = await visit(stranger, await stranger.newPage(), async (noema, text) => {
     const embeddings: string[] = []
-    const settings = { concepts: 4, seed: 3, conceptModel: 'random', temperature: 0.2 }
-    for await (const { embedding } of noema.continue(text, settings)) embeddings.push(embedding.join())
+    for await (const { embedding } of noema.continue(text, { concepts: 4, seed: 3, temperature: 0.2 })) embeddings.push(embedding.join())
     return embeddings
   })
   await stranger.close()
@@ -112,7 +111,7 @@ test('a document that a Base-LCM writes goes on after a reload in the very same 
 
 test('the command line lists the concept models and takes one by name', async () => {
   const inspected = await noema('inspect', '--model', folder)
-  expect(inspected.stdout).toMatch(/^concepts +random: base_lcm, up to 30 concepts, temperature 0$/m)
+  expect(inspected.stdout).toMatch(/^concepts +random \(default\): base_lcm, up to 30 concepts, temperature 0$/m)
   expect(inspected.stdout).toMatch(/^concepts +two-tower.*: two_tower, up to \d+ concepts, steps \d+, /m)
   const chosen = ['continue', '--model', folder, '--text', text, '--concepts', '2', '--concept-model', 'random', '--json']
   const continued = await noema(...chosen, '--temperature', '0.5')

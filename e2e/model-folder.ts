@@ -9,8 +9,8 @@ import { baseLcmShapes } from '../src/models/shapes'
 const mini = resolve(import.meta.dirname, '../public/models/mini')
 
 /**
- * A copy of `mini` with a second concept model, a small Base-LCM of random weights called `random`, and the same under the name `hasty`, which
- * stops wherever it may. Returns its path; it lies in the system's folder for temporary files.
+ * A copy of `mini` with a second concept model, a small Base-LCM of random weights called `random`, which is the default, and the same under the
+ * name `hasty`, which stops wherever it may. Returns its path; it lies in the system's folder for temporary files.
  */
 export function folderWithBothFamilies(): string {
   const folder = mkdtempSync(join(tmpdir(), 'noema-model-'))
@@ -23,7 +23,7 @@ export function folderWithBothFamilies(): string {
   writeFileSync(join(folder, random.file), safetensors(architecture))
   const conceptModels = { ...manifest.conceptModels, random, hasty }
   const files = { ...manifest.files, [random.file]: entryOf(join(folder, random.file)) }
-  writeFileSync(join(folder, 'manifest.json'), JSON.stringify({ ...manifest, files, conceptModels }))
+  writeFileSync(join(folder, 'manifest.json'), JSON.stringify({ ...manifest, files, conceptModels, defaultConceptModel: 'random' }))
   return folder
 }
 
