@@ -31,7 +31,7 @@ test('both families write; only the settings of the chosen one are taken', async
   const outcome = await visit(context, page, async (noema, text) => {
     const go = async (options: Api.ContinueOptions) => {
       const bits: string[] = []
-      for await (const { embedding } of noema.continue(text, { concepts: 2, beam: 1, ...options })) bits.push(embedding.join())
+      for await (const { embedding } of noema.continue(text, { concepts: 1, beam: 1, ...options })) bits.push(embedding.join())
       return bits
     }
     const refusal = (options: Api.ContinueOptions) =>
@@ -63,12 +63,12 @@ test('both families write; only the settings of the chosen one are taken', async
   expect(Object.keys(outcome.info.conceptModels)).toEqual(expect.arrayContaining(['two-tower', 'random', 'hasty']))
   expect(outcome.info.conceptModels.random).toEqual({ family: 'base_lcm', maxConcepts: 30, beam: 1, settings: { temperature: 0 } })
   expect(outcome.info.conceptModels['two-tower']).toMatchObject({ family: 'two_tower', settings: { steps: expect.any(Number), eta: 0 } })
-  expect(outcome.plain[0]).toHaveLength(2)
+  expect(outcome.plain[0]).toHaveLength(1)
   expect(outcome.plain[1]).toEqual(outcome.plain[0])
   expect(outcome.sampled[1]).toEqual(outcome.sampled[0])
   expect(outcome.sampled[2]).not.toEqual(outcome.sampled[0])
   expect(outcome.sampled[0]).not.toEqual(outcome.plain[0])
-  expect(outcome.twoTower).toHaveLength(2)
+  expect(outcome.twoTower).toHaveLength(1)
   expect(outcome.hasty).toMatchObject({ stop: 'repetition' })
   expect(outcome.predicted).toEqual([outcome.info.dim])
   expect(outcome.steps).toMatch(/^invalid-input: The setting steps does not apply to a Base-LCM concept model, which takes temperature/)
@@ -113,9 +113,9 @@ test('the command line lists the concept models and takes one by name', async ()
   const inspected = await noema('inspect', '--model', folder)
   expect(inspected.stdout).toMatch(/^concepts +random \(default\): base_lcm, up to 30 concepts, temperature 0$/m)
   expect(inspected.stdout).toMatch(/^concepts +two-tower.*: two_tower, up to \d+ concepts, steps \d+, /m)
-  const chosen = ['continue', '--model', folder, '--text', text, '--concepts', '2', '--concept-model', 'random', '--json']
+  const chosen = ['continue', '--model', folder, '--text', text, '--concepts', '1', '--concept-model', 'random', '--json']
   const continued = await noema(...chosen, '--temperature', '0.5')
-  expect(JSON.parse(continued.stdout).concepts).toHaveLength(2)
+  expect(JSON.parse(continued.stdout).concepts).toHaveLength(1)
   const refused = await noema(...chosen, '--steps', '4')
   expect(refused.stderr).toContain('invalid-input: The setting steps does not apply')
   expect(refused.exitCode).not.toBe(0)
