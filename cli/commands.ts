@@ -131,7 +131,12 @@ export async function inspect({ model, json }: Common) {
   if (json) return printJson(info)
   console.log(`model      ${info.name} ${info.version} (${info.licence})`)
   console.log(`space      ${info.dim} dimensions, ${info.languages.map(({ code }) => code).join(' ')}`)
-  console.log(`concepts   ${info.conceptModels.join(', ')} (default ${info.defaultConceptModel})`)
+  for (const [name, { family, maxConcepts, settings }] of Object.entries(info.conceptModels)) {
+    const values = Object.entries(settings).map(([setting, value]) => `${setting} ${value}`)
+    console.log(
+      `concepts   ${name}${name === info.defaultConceptModel ? ' (default)' : ''}: ${family}, up to ${maxConcepts} concepts, ${values.join(', ')}`,
+    )
+  }
   if (!info.device.gpu) return console.log(`device     no GPU: ${info.device.reason}`)
   console.log(`device     ${info.device.description}${info.device.software ? ' (software)' : ''}`)
   console.log(`features   ${info.device.features.join(' ')}`)

@@ -14,7 +14,7 @@ const conceptModel = () => new Option('--concept-model <name>', 'one of the conc
 const language = () => new Option('--language <code>', 'FLORES-200 code of the text').default('eng_Latn')
 const file = (what: string) => new Option('--file <file>', what).makeOptionMandatory()
 
-/** How a concept is drawn from noise; the model's own defaults hold for what is left out. */
+/** How a concept is sampled; the model's own defaults hold for what is left out. */
 function withSampling(command: Command): Command {
   return command
     .addOption(seed())
@@ -25,6 +25,11 @@ function withSampling(command: Command): Command {
     .addOption(new Option('--initial-noise-scale <s>', 'factor on the first noise').argParser(number))
     .addOption(new Option('--epsilon-scaling <s>', 'divides the noise estimate').argParser(number))
     .addOption(new Option('--eta <e>', 'fresh noise in every step, 0 to 1').argParser(number))
+    .addOption(
+      new Option('--temperature <t>', 'noise added to the prediction, 0 is none (Base-LCM only, which takes no other of these)').argParser(
+        number,
+      ),
+    )
 }
 
 withSampling(program.command('continue'))

@@ -1,25 +1,10 @@
-import { execFile } from 'node:child_process'
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { expect, test } from '@playwright/test'
+import { noema } from './command-line'
 
-const root = resolve(import.meta.dirname, '..')
 const folder = mkdtempSync(join(tmpdir(), 'noema-'))
-
-interface Outcome {
-  exitCode: number
-  stdout: string
-  stderr: string
-}
-
-function noema(...parameters: string[]): Promise<Outcome> {
-  return new Promise((done) => {
-    execFile('npm', ['run', '-s', 'noema', '--', ...parameters], { cwd: root, maxBuffer: 2 ** 26 }, (error, stdout, stderr) => {
-      done({ exitCode: error ? Number(error.code ?? 1) : 0, stdout, stderr })
-    })
-  })
-}
 
 function file(name: string, content: string | Uint8Array): string {
   const path = join(folder, name)
@@ -35,7 +20,8 @@ function jsonLines(text: string): Record<string, unknown>[] {
 }
 
 test('continue prints one JSON document, the same for the same seed, in the language asked for', async () => {
-  const parameters = ['continue', '--text', 'The sun was warm. Mia went to the park.', '--concepts', '2', '--steps', '4', '--json']
+  const settings = ['--concepts', '2', '--concept-model', 'two-tower', '--steps', '4', '--json']
+  const parameters = ['continue', '--text', 'The sun was warm. Mia went to the park.', ...settings]
   const texts = []
   for (const extra of [
     ['--seed', '1'],
@@ -91,7 +77,7 @@ test('translate and predict answer line by line', async () => {
     'documents.jsonl',
     '{"id":"a","text":"Tom had a ball. It was red. He lost it."}\n{"sentences":["It was late.","They went home."]}\n',
   )
-  const predicted = await noema('predict', '--file', documents, '--steps', '4', '--json')
+  const predicted = await noema('predict', '--file', documents, '--concept-model', 'two-tower', '--steps', '4', '--json')
   expect(predicted.exitCode).toBe(0)
   const lines = jsonLines(predicted.stdout)
   expect(lines.map(({ document, index, text }) => [document, index, text])).toEqual([

@@ -31,7 +31,7 @@ test('the same seed gives the same sentences, another seed others', async ({ pag
       const runs: string[][] = []
       for (const seed of [1, 1, 2]) {
         const concepts: string[] = []
-        for await (const concept of noema.continue(text, { concepts: 2, seed, steps: 4 }))
+        for await (const concept of noema.continue(text, { concepts: 2, seed, conceptModel: 'two-tower', steps: 4 }))
           concepts.push(concept.text, concept.embedding.join())
         runs.push(concepts)
       }
@@ -74,10 +74,13 @@ test('abort ends encoding, denoising and decoding, and the engine goes on', asyn
       return {
         encoding: await during((signal) => noema.encode(many.slice(64), { signal }), 20),
         decoding: await during((signal) => noema.decode(vectors, { beam: 5, signal }), 20),
-        denoising: await during((signal) => noema.continue(text, { concepts: 5, steps: 100, signal }).next(), 400),
+        denoising: await during(
+          (signal) => noema.continue(text, { concepts: 5, conceptModel: 'two-tower', steps: 100, signal }).next(),
+          400,
+        ),
         before: await during((signal) => noema.continue(text, { signal }).next(), 0),
         after: await noema
-          .continue(text, { concepts: 1, steps: 4 })
+          .continue(text, { concepts: 1, conceptModel: 'two-tower', steps: 4 })
           .next()
           .then(({ value }) => typeof (value as { text: string }).text),
       }
@@ -103,11 +106,11 @@ test('wrong calls get typed errors', async ({ page }) => {
       hugeText: await codeOf(() => noema.continue('All work and no play. '.repeat(480_000)).next()),
       unknownLanguage: await codeOf(() => noema.continue('Hello there.', { language: 'tlh_Latn' }).next()),
       unknownTarget: await codeOf(() => noema.translate('Hello there.', { from: 'eng_Latn', to: 'xx' })),
-      noSteps: await codeOf(() => noema.continue('Hello there.', { steps: 0 }).next()),
-      tooManySteps: await codeOf(() => noema.continue('Hello there.', { steps: 101 }).next()),
+      noSteps: await codeOf(() => noema.continue('Hello there.', { conceptModel: 'two-tower', steps: 0 }).next()),
+      tooManySteps: await codeOf(() => noema.continue('Hello there.', { conceptModel: 'two-tower', steps: 101 }).next()),
       noConcepts: await codeOf(() => noema.continue('Hello there.', { concepts: 0 }).next()),
       halfSeed: await codeOf(() => noema.continue('Hello there.', { seed: 0.5 }).next()),
-      guidance: await codeOf(() => noema.continue('Hello there.', { guidance: Number.NaN }).next()),
+      guidance: await codeOf(() => noema.continue('Hello there.', { conceptModel: 'two-tower', guidance: Number.NaN }).next()),
       beam: await codeOf(() => noema.decode(new Float32Array(noema.info.dim), { beam: 0 })),
       shortVector: await codeOf(() => noema.decode(new Float32Array(3))),
       notFinite: await codeOf(() => noema.decode(new Float32Array(noema.info.dim).fill(Number.NaN))),

@@ -18,7 +18,7 @@ async function visit(page: Page, text: string, concepts = 2): Promise<Outcome> {
       const { load } = (await import(new URL('noema.js', document.baseURI).href)) as typeof Api
       const noema = await load('mini')
       const [texts, embeddings]: string[][] = [[], []]
-      const generation = noema.continue(text, { concepts, seed: 3, steps: 4 })
+      const generation = noema.continue(text, { concepts, seed: 3, conceptModel: 'two-tower', steps: 4 })
       for (;;) {
         const { value, done } = await generation.next()
         if (done) {

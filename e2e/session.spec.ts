@@ -12,7 +12,7 @@ async function visit<R>(page: Page, work: (noema: Api.Noema, api: typeof Api, to
         beginning: 'Tom had a red ball. He played with it in the garden. One day the ball was gone.',
         async go(session, concepts) {
           const embeddings: string[] = []
-          const generation = session.continue({ concepts, seed: 3, steps: 4 })
+          const generation = session.continue({ concepts, seed: 3, conceptModel: 'two-tower', steps: 4 })
           for (;;) {
             const { value, done } = await generation.next()
             if (done) return { embeddings, rows: value.rows }
@@ -127,11 +127,11 @@ test('wrong calls leave the document alone, and a forgotten one leaves nothing',
       index: await codeOf(() => session.edit(3, 'Hello.')),
       halfIndex: await codeOf(() => session.edit(0.5, 'Hello.')),
       taken: await codeOf(() => session.fork('one')),
-      steps: await codeOf(() => session.continue({ steps: 0 }).next()),
+      steps: await codeOf(() => session.continue({ conceptModel: 'two-tower', steps: 0 }).next()),
       tooMany: await codeOf(() => session.continue({ concepts: 10_000 }).next()),
       noDocument: await codeOf(async () => (await noema.open('two')).import(new Blob(['{}']))),
     }
-    for await (const _ of session.continue({ concepts: 3, steps: 4 })) break
+    for await (const _ of session.continue({ concepts: 3, conceptModel: 'two-tower', steps: 4 })) break
     await go(session, 1)
     const { sentences } = await noema.open('one')
     await session.forget()
@@ -172,7 +172,7 @@ test('a full storage costs the speed and nothing else; a change that cannot be s
     const session = await noema.open('full')
     const append = await codeOf(() => session.append(beginning))
     const texts: string[] = []
-    for await (const { text } of noema.continue(beginning, { concepts: 2, seed: 3, steps: 4 })) texts.push(text)
+    for await (const { text } of noema.continue(beginning, { concepts: 2, seed: 3, conceptModel: 'two-tower', steps: 4 })) texts.push(text)
     const kept = (await noema.open('full')).sentences.length
     return { append, written: texts.length, sentences: session.sentences.length, kept, warning: noema.info.storageWarning }
   })

@@ -1,7 +1,10 @@
 export type {
+  BaseLcmSettings,
   Concept,
+  ConceptModelInfo,
   ContinueResult,
   DeviceInfo,
+  DiffusionSettings,
   DocumentSentence,
   ModelInfo,
   RowCounts,

@@ -33,7 +33,7 @@ export interface PredictOptions extends Cancellable, SamplingSettings {
   language?: string
   /** Seed of every random choice, an integer. Default 0. */
   seed?: number
-  /** One of `info.conceptModels`. Default: `info.defaultConceptModel`. */
+  /** A key of `info.conceptModels`. Default: `info.defaultConceptModel`. */
   conceptModel?: string
 }
 

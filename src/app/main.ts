@@ -42,7 +42,8 @@ async function start(): Promise<void> {
 }
 
 function ready(noema: Noema): void {
-  const { device, decoding, languages } = noema.info
+  const { device, languages } = noema.info
+  const model = defaultModel(noema)
   show(
     element('device', HTMLParagraphElement),
     device.gpu
@@ -51,8 +52,12 @@ function ready(noema: Noema): void {
   )
   fillLanguages(language, languages)
   fillLanguages(to, languages)
-  steps.value = String(decoding.steps)
-  guidance.value = String(decoding.guidance)
+  // A Base-LCM has neither.
+  for (const dial of [steps, guidance]) dial.disabled = model.family !== 'two_tower'
+  if (model.family === 'two_tower') {
+    steps.value = String(model.settings.steps)
+    guidance.value = String(model.settings.guidance)
+  }
   continueButton.disabled = !device.gpu
   language.addEventListener('change', () => {
     to.value = language.value
@@ -87,9 +92,10 @@ async function continueText(noema: Noema, map: ConceptMap, signal: AbortSignal):
   const from = language.value
   const concepts = Number(element('concepts', HTMLInputElement).value)
   const sentences = await noema.split(text.value, { language: from, signal })
-  if (sentences.length + concepts > noema.info.maxConcepts) {
+  const { maxConcepts } = defaultModel(noema)
+  if (sentences.length + concepts > maxConcepts) {
     throw new ContextFull(
-      `The text has ${sentences.length} sentences; with ${concepts} new ones that is more than the ${noema.info.maxConcepts} this model can hold. Shorten it.`,
+      `The text has ${sentences.length} sentences; with ${concepts} new ones that is more than the ${maxConcepts} this model can hold. Shorten it.`,
     )
   }
   for (const sentence of sentences) addSentence(sentence, from, false)
@@ -107,8 +113,7 @@ async function continueText(noema: Noema, map: ConceptMap, signal: AbortSignal):
     to: to.value,
     concepts,
     seed,
-    steps: Number(steps.value),
-    guidance: Number(guidance.value),
+    ...(!steps.disabled && { steps: Number(steps.value), guidance: Number(guidance.value) }),
     signal,
   })
   for (;;) {
@@ -117,6 +122,10 @@ async function continueText(noema: Noema, map: ConceptMap, signal: AbortSignal):
     addSentence(value.text, value.language, true)
     map.add(value.text, value.embedding)
   }
+}
+
+function defaultModel({ info }: Noema) {
+  return info.conceptModels[info.defaultConceptModel]!
 }
 
 function addSentence(sentence: string, code: string, isNew: boolean): void {

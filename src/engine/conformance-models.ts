@@ -1,7 +1,6 @@
 import { InvalidInput } from '../errors'
-import type { BaseLcmArchitecture } from '../models/base-lcm'
+import type { BaseLcmArchitecture, TwoTowerArchitecture } from '../formats/concept-model-manifest'
 import { baseLcmShapes, type Shapes, twoTowerShapes } from '../models/shapes'
-import type { TwoTowerArchitecture } from '../models/two-tower'
 import type { CaseField } from './conformance-field'
 
 /** Most parameters a case's model may have: it is made number by number. */

@@ -1,32 +1,29 @@
 import fc from 'fast-check'
-import { beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { DeviceLost } from '../errors'
 import { type Gpu, requestGpu } from '../gpu'
+import { BaseLcm } from '../models/base-lcm'
 import type { ConceptModel } from '../models/concept-model'
 import { generate, seededNoise } from '../models/generate'
 import { Random } from '../models/random'
 import { RandomWeights } from '../models/random-weights'
-import { twoTowerShapes } from '../models/shapes'
+import { baseLcmShapes, twoTowerShapes } from '../models/shapes'
 import { TwoTower } from '../models/two-tower'
 import { ConceptStates } from '../store/concept-states'
 import { MemoryStorage } from '../store/testing'
 import { DocumentMemory } from './document-memory'
 
-const architecture = { sonar_dim: 12, model_dim: 32, heads: 4, context_layers: 2, denoiser_layers: 2, ffn_inner: 40, max_seq_len: 120 }
-const dim = architecture.sonar_dim
+const sizes = { sonar_dim: 12, model_dim: 32, heads: 4, ffn_inner: 40, max_seq_len: 120 }
+const twoTower = { ...sizes, context_layers: 2, denoiser_layers: 2 }
+const baseLcm = { ...sizes, layers: 4 }
+const dim = sizes.sonar_dim
 /** Rows are 268 numbers: eight in a chunk. */
 const chunkBytes = 10_000
 
 let gpu: Gpu
-let model: TwoTower
 beforeAll(async () => {
   gpu = await requestGpu()
-  model = await load(gpu)
 })
-
-function load(device: Gpu): Promise<TwoTower> {
-  return TwoTower.load(device, new RandomWeights(twoTowerShapes(architecture)), architecture)
-}
 
 function concepts(n: number, seed = 1): Float32Array {
   return new Random(seed, 0).gaussians(n * dim)
@@ -36,120 +33,135 @@ function joined(...parts: Float32Array[]): Float32Array {
   return Float32Array.from(parts.flatMap((part) => [...part]))
 }
 
-/** A tab that opens on what is stored. */
-function visit(storage: MemoryStorage, on: ConceptModel = model.fork(), identity = 'model'): { on: ConceptModel; memory: DocumentMemory } {
-  return { on, memory: new DocumentMemory(on, new ConceptStates({ storage, chunkBytes }), identity) }
-}
+describe.each<[string, (device: Gpu) => Promise<ConceptModel>]>([
+  ['Two-Tower', (device) => TwoTower.load(device, new RandomWeights(twoTowerShapes(twoTower)), twoTower)],
+  ['Base-LCM', (device) => BaseLcm.load(device, new RandomWeights(baseLcmShapes(baseLcm)), baseLcm)],
+])('%s', (_, load) => {
+  let model: ConceptModel
+  beforeAll(async () => {
+    model = await load(gpu)
+  })
+  afterAll(() => model.dispose())
 
-/** Continues a document by `count` concepts, as the engine does. */
-async function go({ on, memory }: ReturnType<typeof visit>, document: Float32Array, count = 2) {
-  const rows = await memory.recall(document)
-  const found: Float32Array[] = []
-  const sampling = { steps: 3, guidanceScale: 2 }
-  for await (const { concept } of generate(on, document, { noise: seededNoise(2), sampling, maxConcepts: count })) {
-    if (found.length === 0) memory.keep()
-    memory.extend(concept)
-    found.push(concept)
+  /** A tab that opens on what is stored. */
+  function visit(
+    storage: MemoryStorage,
+    on: ConceptModel = model.fork(),
+    identity = 'model',
+  ): { on: ConceptModel; memory: DocumentMemory } {
+    return { on, memory: new DocumentMemory(on, new ConceptStates({ storage, chunkBytes }), identity) }
   }
-  memory.keep()
-  await memory.stored()
-  return { rows, found: joined(...found) }
-}
 
-/** The same without any memory. */
-async function cold(document: Float32Array, count = 2): Promise<Float32Array> {
-  const fresh = visit(new MemoryStorage())
-  const { found } = await go(fresh, document, count)
-  fresh.on.dispose()
-  return found
-}
+  /** Continues a document by `count` concepts, as the engine does. */
+  async function go({ on, memory }: ReturnType<typeof visit>, document: Float32Array, count = 2) {
+    const rows = await memory.recall(document)
+    const found: Float32Array[] = []
+    const sampling = { steps: 3, guidanceScale: 2, temperature: 0.3 }
+    for await (const { concept } of generate(on, document, { noise: seededNoise(2), sampling, maxConcepts: count })) {
+      if (found.length === 0) memory.keep()
+      memory.extend(concept)
+      found.push(concept)
+    }
+    memory.keep()
+    await memory.stored()
+    return { rows, found: joined(...found) }
+  }
 
-test('after a reload nothing is computed again, and the text goes on in the same bits', async () => {
-  const storage = new MemoryStorage()
-  const document = concepts(21)
-  const first = await go(visit(storage), document, 2)
-  expect(first.rows).toEqual({ remembered: 0, restored: 0, computed: 21 })
-  const reloaded = visit(storage, await load(gpu))
-  const second = await go(reloaded, document, 4)
-  expect(second.rows).toEqual({ remembered: 0, restored: 21, computed: 0 })
-  expect(second.found.subarray(0, 2 * dim)).toEqual(first.found)
-  expect(second.found).toEqual(await cold(document, 4))
-  const third = await go(visit(storage), joined(document, second.found.subarray(0, 3 * dim)), 1)
-  expect(third.rows).toEqual({ remembered: 0, restored: 24, computed: 0 })
-  expect(third.found).toEqual(second.found.subarray(3 * dim))
-})
+  /** The same without any memory. */
+  async function cold(document: Float32Array, count = 2): Promise<Float32Array> {
+    const fresh = visit(new MemoryStorage())
+    const { found } = await go(fresh, document, count)
+    fresh.on.dispose()
+    return found
+  }
 
-test('an appended sentence costs one row, an edit what follows it, a common beginning nothing', async () => {
-  const storage = new MemoryStorage()
-  const document = concepts(30)
-  const here = visit(storage)
-  await go(here, document)
-  const appended = joined(document, concepts(1, 5))
-  expect((await go(here, appended)).rows).toEqual({ remembered: 30, restored: 0, computed: 1 })
-  const edited = joined(document.subarray(0, 20 * dim), concepts(1, 6), document.subarray(21 * dim))
-  const inMemory = await go(here, edited)
-  expect(inMemory.rows).toEqual({ remembered: 20, restored: 0, computed: 10 })
-  expect(inMemory.found).toEqual(await cold(edited))
+  test('after a reload nothing is computed again, and the text goes on in the same bits', async () => {
+    const storage = new MemoryStorage()
+    const document = concepts(21)
+    const first = await go(visit(storage), document, 2)
+    expect(first.rows).toEqual({ remembered: 0, restored: 0, computed: 21 })
+    const reloaded = visit(storage, await load(gpu))
+    const second = await go(reloaded, document, 4)
+    expect(second.rows).toEqual({ remembered: 0, restored: 21, computed: 0 })
+    expect(second.found.subarray(0, 2 * dim)).toEqual(first.found)
+    expect(second.found).toEqual(await cold(document, 4))
+    const third = await go(visit(storage), joined(document, second.found.subarray(0, 3 * dim)), 1)
+    expect(third.rows).toEqual({ remembered: 0, restored: 24, computed: 0 })
+    expect(third.found).toEqual(second.found.subarray(3 * dim))
+  })
 
-  const otherEdit = joined(document.subarray(0, 19 * dim), concepts(1, 7), document.subarray(20 * dim))
-  const reloaded = await go(visit(storage), otherEdit)
-  expect(reloaded.rows).toEqual({ remembered: 0, restored: 19, computed: 11 })
-  expect(reloaded.found).toEqual(await cold(otherEdit))
-  expect((await go(visit(storage), appended)).rows).toEqual({ remembered: 0, restored: 31, computed: 0 })
-  expect((await go(here, appended)).rows).toEqual({ remembered: 20, restored: 11, computed: 0 })
-})
+  test('an appended sentence costs one row, an edit what follows it, a common beginning nothing', async () => {
+    const storage = new MemoryStorage()
+    const document = concepts(30)
+    const here = visit(storage)
+    await go(here, document)
+    const appended = joined(document, concepts(1, 5))
+    expect((await go(here, appended)).rows).toEqual({ remembered: 30, restored: 0, computed: 1 })
+    const edited = joined(document.subarray(0, 20 * dim), concepts(1, 6), document.subarray(21 * dim))
+    const inMemory = await go(here, edited)
+    expect(inMemory.rows).toEqual({ remembered: 20, restored: 0, computed: 10 })
+    expect(inMemory.found).toEqual(await cold(edited))
 
-test('any history of visits, edits and growth gives the concepts of a cold start', async () => {
-  const letter = fc.integer({ min: 1, max: 2 })
-  const history = fc.array(fc.record({ text: fc.array(letter, { minLength: 1, maxLength: 20 }), reload: fc.boolean() }), { maxLength: 5 })
-  await fc.assert(
-    fc.asyncProperty(history, async (steps) => {
-      const storage = new MemoryStorage()
-      let here = visit(storage)
-      for (const { text, reload } of steps) {
-        if (reload) here = visit(storage)
-        const document = joined(...text.map((seed) => concepts(1, seed)))
-        const { rows, found } = await go(here, document, 1)
-        expect(rows.remembered + rows.restored + rows.computed).toBe(text.length)
-        expect(found).toEqual(await cold(document, 1))
-      }
-    }),
-    { numRuns: 8 },
-  )
-})
+    const otherEdit = joined(document.subarray(0, 19 * dim), concepts(1, 7), document.subarray(20 * dim))
+    const reloaded = await go(visit(storage), otherEdit)
+    expect(reloaded.rows).toEqual({ remembered: 0, restored: 19, computed: 11 })
+    expect(reloaded.found).toEqual(await cold(otherEdit))
+    expect((await go(visit(storage), appended)).rows).toEqual({ remembered: 0, restored: 31, computed: 0 })
+    expect((await go(here, appended)).rows).toEqual({ remembered: 20, restored: 11, computed: 0 })
+  })
 
-test('rows of another model, and damaged ones, are computed', async () => {
-  const storage = new MemoryStorage()
-  const document = concepts(20)
-  const { found } = await go(visit(storage), document)
-  expect((await go(visit(storage, model.fork(), 'another'), document)).rows.computed).toBe(20)
-  const damaged = [...storage.values].find(([, value]) => value instanceof Uint8Array)!
-  ;(damaged[1] as Uint8Array)[77]! ^= 1
-  const again = await go(visit(storage), document)
-  expect(again.rows).toEqual({ remembered: 0, restored: 0, computed: 20 })
-  expect(again.found).toEqual(found)
-  expect((await go(visit(storage), document)).rows.restored).toBe(20)
-})
+  test('any history of visits, edits and growth gives the concepts of a cold start', async () => {
+    const letter = fc.integer({ min: 1, max: 2 })
+    const history = fc.array(fc.record({ text: fc.array(letter, { minLength: 1, maxLength: 20 }), reload: fc.boolean() }), { maxLength: 5 })
+    await fc.assert(
+      fc.asyncProperty(history, async (steps) => {
+        const storage = new MemoryStorage()
+        let here = visit(storage)
+        for (const { text, reload } of steps) {
+          if (reload) here = visit(storage)
+          const document = joined(...text.map((seed) => concepts(1, seed)))
+          const { rows, found } = await go(here, document, 1)
+          expect(rows.remembered + rows.restored + rows.computed).toBe(text.length)
+          expect(found).toEqual(await cold(document, 1))
+        }
+      }),
+      { numRuns: 8 },
+    )
+  })
 
-test('without a working store, or with a full one, everything is computed', async () => {
-  const document = concepts(5)
-  const storage = new MemoryStorage()
-  storage.room = 10
-  expect((await go(visit(storage), document)).rows.computed).toBe(5)
-  storage.broken = new Error('no')
-  expect((await go(visit(storage), document)).rows.computed).toBe(5)
-})
+  test('rows of another model, and damaged ones, are computed', async () => {
+    const storage = new MemoryStorage()
+    const document = concepts(20)
+    const { found } = await go(visit(storage), document)
+    expect((await go(visit(storage, model.fork(), 'another'), document)).rows.computed).toBe(20)
+    const damaged = [...storage.values].find(([, value]) => value instanceof Uint8Array)!
+    ;(damaged[1] as Uint8Array)[77]! ^= 1
+    const again = await go(visit(storage), document)
+    expect(again.rows).toEqual({ remembered: 0, restored: 0, computed: 20 })
+    expect(again.found).toEqual(found)
+    expect((await go(visit(storage), document)).rows.restored).toBe(20)
+  })
 
-test('a device lost while rows are on their way to the store ends the document’s use, not the tab', async () => {
-  const doomed = await requestGpu()
-  const storage = new MemoryStorage()
-  const here = visit(storage, await load(doomed))
-  const document = concepts(20)
-  await here.memory.recall(document)
-  await here.on.append(document)
-  here.memory.keep()
-  doomed.destroy()
-  await here.memory.stored()
-  await expect(here.on.predict({ noise: seededNoise(1)(0) })).rejects.toThrow(DeviceLost)
-  expect((await go(visit(storage), document)).found).toEqual(await cold(document))
+  test('without a working store, or with a full one, everything is computed', async () => {
+    const document = concepts(5)
+    const storage = new MemoryStorage()
+    storage.room = 10
+    expect((await go(visit(storage), document)).rows.computed).toBe(5)
+    storage.broken = new Error('no')
+    expect((await go(visit(storage), document)).rows.computed).toBe(5)
+  })
+
+  test('a device lost while rows are on their way to the store ends the document’s use, not the tab', async () => {
+    const doomed = await requestGpu()
+    const storage = new MemoryStorage()
+    const here = visit(storage, await load(doomed))
+    const document = concepts(20)
+    await here.memory.recall(document)
+    await here.on.append(document)
+    here.memory.keep()
+    doomed.destroy()
+    await here.memory.stored()
+    await expect(here.on.predict({ noise: seededNoise(1)(0) })).rejects.toThrow(DeviceLost)
+    expect((await go(visit(storage), document)).found).toEqual(await cold(document))
+  })
 })

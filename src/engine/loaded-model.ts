@@ -10,6 +10,7 @@ import { prefixChain } from '../store/prefix-chain'
 import { spaceFingerprint, stateIdentity } from './fingerprint'
 import { Predictor } from './predictor'
 import type { Backend, DeviceInfo, ModelInfo } from './protocol'
+import { describeConceptModel } from './sampling'
 import { SentenceCache } from './sentence-cache'
 
 /** A model folder in use: its files, its space, and, where there is a GPU, its concept models. */
@@ -70,14 +71,14 @@ export class LoadedModel {
     return this.#files.manifest
   }
 
-  /** Beam size where the caller names none. */
+  /** Beam size of the default concept model. */
   get beam(): number {
-    return this.#defaults.decoding.beam
+    const { conceptModels, defaultConceptModel } = this.manifest
+    return conceptModels[defaultConceptModel]!.decoding.beam
   }
 
   get info(): ModelInfo {
     const { name, version, licence, space, conceptModels, defaultConceptModel } = this.manifest
-    const { architecture, decoding } = this.#defaults
     return {
       name,
       version,
@@ -85,10 +86,8 @@ export class LoadedModel {
       dim: space.dim,
       languages: space.languages.map(({ code, name }) => ({ code, name })),
       maxCharacters: space.maxCharacters,
-      conceptModels: Object.keys(conceptModels),
+      conceptModels: Object.fromEntries(Object.entries(conceptModels).map(([name, entry]) => [name, describeConceptModel(entry)])),
       defaultConceptModel,
-      maxConcepts: architecture.max_seq_len,
-      decoding: { steps: decoding.steps, guidance: decoding.guidanceScale },
       device: this.#device,
       storageWarning: this.#files.warning,
     }
@@ -157,14 +156,10 @@ export class LoadedModel {
     const gpu = await this.gpu()
     const { space, conceptModels } = this.manifest
     const endOfText = await this.encode([space.endOfText], 'eng_Latn')
-    const settings = conceptModels[name] as Manifest['conceptModels'][string]
-    const weights = this.#files.contents.get(settings.file) as Uint8Array
+    const entry = conceptModels[name]!
+    const weights = this.#files.contents.get(entry.file) as Uint8Array
     const identity = await stateIdentity(this.#files.fingerprint, name, gpu.info)
-    return Predictor.open(gpu, settings, { weights, endOfText, states: this.#states, identity })
-  }
-
-  get #defaults() {
-    return this.manifest.conceptModels[this.manifest.defaultConceptModel] as Manifest['conceptModels'][string]
+    return Predictor.open(gpu, entry, { weights, endOfText, states: this.#states, identity })
   }
 
   get #device(): DeviceInfo {

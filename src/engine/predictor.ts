@@ -1,13 +1,15 @@
 import { throwIfAborted } from '../errors'
-import type { ConceptModelManifest } from '../formats/manifest'
+import type { ConceptModelManifest } from '../formats/concept-model-manifest'
 import { parseSafetensors } from '../formats/safetensors'
 import type { Gpu } from '../gpu'
-import type { ConceptModel, SamplingOptions } from '../models/concept-model'
+import { BaseLcm } from '../models/base-lcm'
+import type { ConceptModel } from '../models/concept-model'
 import { generate, type StopReason, seededNoise } from '../models/generate'
 import { TwoTower } from '../models/two-tower'
 import type { ConceptStates } from '../store/concept-states'
 import { DocumentMemory } from './document-memory'
 import type { RowCounts, SamplingSettings } from './protocol'
+import { samplingOptions } from './sampling'
 
 export interface PredictorSettings {
   seed: number
@@ -29,26 +31,29 @@ export interface PredictorParts {
 export class Predictor {
   readonly #model: ConceptModel
   readonly #memory: DocumentMemory
-  readonly #decoding: ConceptModelManifest['decoding']
+  readonly #manifest: ConceptModelManifest
   /** Raw concept of the sentence that ends a document. */
   readonly #endOfText: Float32Array
 
   private constructor(
     model: ConceptModel,
-    decoding: ConceptModelManifest['decoding'],
+    manifest: ConceptModelManifest,
     { endOfText, states, identity }: Omit<PredictorParts, 'weights'>,
   ) {
     this.#model = model
     this.#memory = new DocumentMemory(model, states, identity)
-    this.#decoding = decoding
+    this.#manifest = manifest
     this.#endOfText = endOfText
   }
 
   /** Uploads the weights and compiles the kernels. @throws ModelFormatError, KernelError, DeviceLost. */
   static async open(gpu: Gpu, manifest: ConceptModelManifest, { weights, ...parts }: PredictorParts): Promise<Predictor> {
-    const { architecture, scheduler, decoding } = manifest
-    const model = await TwoTower.load(gpu, parseSafetensors(weights), architecture, scheduler)
-    return new Predictor(model, decoding, parts)
+    const source = parseSafetensors(weights)
+    const model =
+      manifest.family === 'two_tower'
+        ? await TwoTower.load(gpu, source, manifest.architecture, manifest.scheduler)
+        : await BaseLcm.load(gpu, source, manifest.architecture)
+    return new Predictor(model, manifest, parts)
   }
 
   /** Most concepts a document can have, new ones included. */
@@ -57,7 +62,7 @@ export class Predictor {
   }
 
   get beam(): number {
-    return this.#decoding.beam
+    return this.#manifest.decoding.beam
   }
 
   /**
@@ -84,10 +89,10 @@ export class Predictor {
     prompt: Float32Array,
     settings: PredictorSettings & { concepts: number },
   ): AsyncGenerator<{ embedding: Float32Array; milliseconds: number }, StopReason> {
-    const { endOfTextThreshold, stopOnRepetitionThreshold } = this.#decoding
+    const { endOfTextThreshold, stopOnRepetitionThreshold } = this.#manifest.decoding
     const generation = generate(this.#model, prompt, {
       noise: seededNoise(settings.seed),
-      sampling: this.#sampling(settings),
+      sampling: samplingOptions(this.#manifest, settings.sampling),
       signal: settings.signal,
       maxConcepts: settings.concepts,
       endOfText: { concept: this.#endOfText, threshold: endOfTextThreshold },
@@ -117,7 +122,7 @@ export class Predictor {
   async predictNext(concepts: Float32Array, settings: PredictorSettings): Promise<Float32Array[]> {
     const { dim } = this.#model
     const { signal } = settings
-    const [noise, sampling] = [seededNoise(settings.seed), this.#sampling(settings)]
+    const [noise, sampling] = [seededNoise(settings.seed), samplingOptions(this.#manifest, settings.sampling)]
     const predicted: Float32Array[] = []
     this.#memory.forget()
     for (let position = 1; position < concepts.length / dim; position++) {
@@ -126,13 +131,5 @@ export class Predictor {
       predicted.push(await this.#model.predict({ noise: noise(position), sampling, signal }))
     }
     return predicted
-  }
-
-  #sampling({ sampling }: PredictorSettings): SamplingOptions {
-    const { guidance, ...settings } = sampling
-    const { steps, guidanceScale, guidanceRescale, initialNoiseScale, epsilonScaling } = this.#decoding
-    const defaults = { steps, guidanceRescale, initialNoiseScale, epsilonScaling }
-    const given = Object.entries(settings).filter(([, value]) => value !== undefined)
-    return { ...defaults, ...Object.fromEntries(given), guidanceScale: guidance ?? guidanceScale }
   }
 }

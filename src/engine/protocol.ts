@@ -17,22 +17,34 @@ export interface Concept {
   timing: { predict: number; decode: number }
 }
 
-/** How a concept is drawn from noise (reference names in parentheses). The manifest's decoding defaults hold for what is left out. */
-export interface SamplingSettings {
+/**
+ * How a concept is sampled. Each family of concept models has settings of its own: `ConceptModelInfo.settings` has those of a model, and any other
+ * is refused with `InvalidInput`. The manifest's decoding defaults hold for what is left out.
+ */
+export interface SamplingSettings extends Partial<DiffusionSettings>, Partial<BaseLcmSettings> {}
+
+/** How a Two-Tower model draws a concept from noise (reference names in parentheses). */
+export interface DiffusionSettings {
   /** S (`inference_timesteps`): 1 to the scheduler's T. More is finer and slower. */
-  steps?: number
+  steps: number
   /** Which noise levels S steps visit: as the released code does, where S = 40 of T = 100 runs 50 steps, or exactly S as in the paper. Default `reference`. */
-  timesteps?: 'reference' | 'paper'
+  timesteps: 'reference' | 'paper'
   /** g (`guidance_scale`), 0 to 1000: how strongly the text so far guides the next concept; 1 is no guidance. */
-  guidance?: number
+  guidance: number
   /** r (`guidance_rescale`), 0 to 1: how far guided noise is brought back to the spread of unguided noise. */
-  guidanceRescale?: number
+  guidanceRescale: number
   /** σ_init (`initial_noise_scale`): factor on the first noise. */
-  initialNoiseScale?: number
+  initialNoiseScale: number
   /** λ_eps (`epsilon_scaling`): divides the noise estimate where the next latent is made. */
-  epsilonScaling?: number
+  epsilonScaling: number
   /** η (`ddim_eta`), 0 to 1: fresh noise in every step. Default 0, deterministic. */
-  eta?: number
+  eta: number
+}
+
+/** How a Base-LCM turns its prediction into a concept. */
+export interface BaseLcmSettings {
+  /** Standard deviation of the noise added to the prediction in normalised space (`lcm_temperature`), 0 to 1000; 0 adds none. */
+  temperature: number
 }
 
 export interface ContinueSettings extends SamplingSettings {
@@ -128,16 +140,25 @@ export interface ModelInfo {
   dim: number
   languages: { code: string; name: string }[]
   maxCharacters: number
-  conceptModels: string[]
+  /** By name, as `conceptModel` takes it. */
+  conceptModels: Record<string, ConceptModelInfo>
+  /** A key of `conceptModels`. */
   defaultConceptModel: string
-  /** Most concepts a document can have with the default concept model, new ones included. */
-  maxConcepts: number
-  /** Decoding defaults of the default concept model. */
-  decoding: { steps: number; guidance: number }
   device: DeviceInfo
   /** Set when the files could not be kept for the next visit; a sentence for the user. */
   storageWarning: string | null
 }
+
+/** A concept model of the folder. */
+export type ConceptModelInfo = {
+  /** Most concepts a document can have with it, new ones included. */
+  maxConcepts: number
+  /** Beam size with which its concepts are decoded where the caller names none. */
+  beam: number
+} & (
+  | { family: 'two_tower' /** All that apply, with their defaults. */; settings: DiffusionSettings }
+  | { family: 'base_lcm' /** All that apply, with their defaults. */; settings: BaseLcmSettings }
+)
 
 /** Where concepts are predicted, or why they cannot be. */
 export type DeviceInfo =

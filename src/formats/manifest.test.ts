@@ -19,6 +19,7 @@ function example() {
       'decoder-conditioning.onnx': file,
       'decoder-step.onnx': file,
       'two-tower.safetensors': file,
+      'base-lcm.safetensors': file,
       'MODEL_CARD.md': file,
     },
     space: {
@@ -66,6 +67,12 @@ function example() {
           beam: 5,
         },
       },
+      'base-lcm': {
+        family: 'base_lcm',
+        file: 'base-lcm.safetensors',
+        architecture: { sonar_dim: 256, model_dim: 256, heads: 4, layers: 6, ffn_inner: 768, max_seq_len: 512 },
+        decoding: { sample: false, temperature: 1, endOfTextThreshold: 0.9, stopOnRepetitionThreshold: 0.9, beam: 5 },
+      },
     },
     defaultConceptModel: 'two-tower',
   }
@@ -102,10 +109,11 @@ describe('parseManifest', () => {
 
   test('keeps the optional numbers of a noise schedule', () => {
     const manifest = parseManifest(changed('conceptModels.two-tower.scheduler.beta_start', 0.001))
-    expect(manifest.conceptModels['two-tower']!.scheduler.beta_start).toBe(0.001)
+    expect(manifest.conceptModels['two-tower']).toMatchObject({ scheduler: { beta_start: 0.001 } })
   })
 
-  test.each(paths(example()))('a missing %s is a ModelFormatError', (path) => {
+  // A folder may have fewer concept models, as long as the default is there.
+  test.each(paths(example()).filter((path) => path !== 'conceptModels.base-lcm'))('a missing %s is a ModelFormatError', (path) => {
     expect(() => parseManifest(changed(path, undefined))).toThrow(ModelFormatError)
   })
 
@@ -122,6 +130,15 @@ describe('parseManifest', () => {
     ['space.languages.0.code', 'fra_Latn'],
     ['space.languages.0.token', 8001],
     ['conceptModels.two-tower.family', 'one_tower'],
+    ['conceptModels.two-tower.family', 'base_lcm'],
+    ['conceptModels.base-lcm.family', 'two_tower'],
+    ['conceptModels.base-lcm.file', 'other.safetensors'],
+    ['conceptModels.base-lcm.architecture.sonar_dim', 128],
+    ['conceptModels.base-lcm.architecture.layers', 0],
+    ['conceptModels.base-lcm.architecture.heads', 3],
+    ['conceptModels.base-lcm.decoding.sample', 1],
+    ['conceptModels.base-lcm.decoding.temperature', -0.1],
+    ['conceptModels.base-lcm.decoding.beam', 0],
     ['conceptModels.two-tower.architecture.sonar_dim', 128],
     ['conceptModels.two-tower.architecture.heads', 3],
     ['conceptModels.two-tower.decoding.steps', 101],
@@ -162,6 +179,17 @@ describe('parseManifest', () => {
     const json = example() as { files: Record<string, unknown> }
     json.files[name] = { bytes: 1, sha256: 'a'.repeat(64) }
     expect(Object.keys(parseManifest(json).files)).toContain(name)
+  })
+
+  test('a family that is not known is named, whatever it is', () => {
+    const unknown = fc.jsonValue().filter((value) => value !== 'two_tower' && value !== 'base_lcm')
+    fc.assert(
+      fc.property(fc.constantFrom('two-tower', 'base-lcm'), unknown, (name, family) => {
+        const parse = () => parseManifest(changed(`conceptModels.${name}.family`, family))
+        expect(parse).toThrow(ModelFormatError)
+        expect(parse).toThrow(`manifest.conceptModels.${name}.family must be one of "two_tower", "base_lcm"`)
+      }),
+    )
   })
 
   test('throws nothing but ModelFormatError, whatever it is given', () => {

@@ -1,3 +1,4 @@
+import { type ConceptModelManifest, parseConceptModel } from './concept-model-manifest'
 import { Field } from './field'
 
 /** A model folder's `manifest.json`, checked. Extra fields are ignored and not kept. */
@@ -47,50 +48,6 @@ export interface LanguageManifest {
   /** Id of the language's token. */
   token: number
 }
-
-/** A Two-Tower diffusion concept model; the keys are the reference's (lcm.md §§3-4). */
-export interface ConceptModelManifest {
-  family: 'two_tower'
-  file: string
-  architecture: {
-    sonar_dim: number
-    model_dim: number
-    heads: number
-    context_layers: number
-    denoiser_layers: number
-    ffn_inner: number
-    /** Most concepts in a document. */
-    max_seq_len: number
-  }
-  scheduler: {
-    num_diffusion_train_steps: number
-    beta_schedule: (typeof betaSchedules)[number]
-    rescale_betas_zero_snr: boolean
-    timestep_spacing: (typeof timestepSpacings)[number]
-    prediction_type: (typeof predictionTypes)[number]
-    beta_start?: number
-    beta_end?: number
-    sigmoid_schedule_alpha?: number
-    sigmoid_schedule_beta?: number
-  }
-  /** Defaults a caller may override. */
-  decoding: {
-    steps: number
-    guidanceScale: number
-    guidanceRescale: number
-    initialNoiseScale: number
-    epsilonScaling: number
-    /** Cosine similarity to the end-of-text concept from which a document ends. */
-    endOfTextThreshold: number
-    /** Cosine similarity to the previous concept from which a document ends. */
-    stopOnRepetitionThreshold: number
-    beam: number
-  }
-}
-
-const betaSchedules = ['squaredcos_cap_v2', 'linear', 'scaled_linear', 'sigmoid'] as const
-const timestepSpacings = ['trailing', 'leading', 'linspace'] as const
-const predictionTypes = ['sample', 'epsilon', 'v_prediction'] as const
 
 /**
  * Checks a parsed `manifest.json`.
@@ -162,49 +119,6 @@ function parseLanguages(field: Field): LanguageManifest[] {
   if (new Set(languages.map(({ code }) => code)).size < languages.length) throw field.wrong('names a code twice')
   if (new Set(languages.map(({ token }) => token)).size < languages.length) throw field.wrong('uses a token twice')
   return languages
-}
-
-function parseConceptModel(model: Field, files: Files, dim: number): ConceptModelManifest {
-  model.at('family').oneOf(['two_tower'])
-  const architecture = model.at('architecture')
-  const modelDim = architecture.at('model_dim').integer(1, 65_536)
-  const heads = architecture.at('heads').integer(1, 1024)
-  if (modelDim % (2 * heads) !== 0) throw architecture.at('heads').wrong('must divide model_dim into even parts')
-  if (architecture.at('sonar_dim').integer(1) !== dim) throw architecture.at('sonar_dim').wrong(`must be the space's dim, ${dim}`)
-  const scheduler = model.at('scheduler')
-  const trainSteps = scheduler.at('num_diffusion_train_steps').integer(1, 100_000)
-  const decoding = model.at('decoding')
-  return {
-    family: 'two_tower',
-    file: model.at('file').file(files),
-    architecture: {
-      sonar_dim: dim,
-      model_dim: modelDim,
-      heads,
-      context_layers: architecture.at('context_layers').integer(1, 1024),
-      denoiser_layers: architecture.at('denoiser_layers').integer(1, 1024),
-      ffn_inner: architecture.at('ffn_inner').integer(1, 1_048_576),
-      max_seq_len: architecture.at('max_seq_len').integer(1, 1_048_576),
-    },
-    scheduler: {
-      num_diffusion_train_steps: trainSteps,
-      beta_schedule: scheduler.at('beta_schedule').oneOf(betaSchedules),
-      rescale_betas_zero_snr: scheduler.at('rescale_betas_zero_snr').oneOf([true, false]),
-      timestep_spacing: scheduler.at('timestep_spacing').oneOf(timestepSpacings),
-      prediction_type: scheduler.at('prediction_type').oneOf(predictionTypes),
-      ...scheduler.optionalNumbers(['beta_start', 'beta_end', 'sigmoid_schedule_alpha', 'sigmoid_schedule_beta']),
-    },
-    decoding: {
-      steps: decoding.at('steps').integer(1, trainSteps),
-      guidanceScale: decoding.at('guidanceScale').number(0, 1000),
-      guidanceRescale: decoding.at('guidanceRescale').number(0, 1),
-      initialNoiseScale: decoding.at('initialNoiseScale').number(0, 1000),
-      epsilonScaling: decoding.at('epsilonScaling').number(0.01, 100),
-      endOfTextThreshold: decoding.at('endOfTextThreshold').number(-1, 2),
-      stopOnRepetitionThreshold: decoding.at('stopOnRepetitionThreshold').number(-1, 2),
-      beam: decoding.at('beam').integer(1, 64),
-    },
-  }
 }
 
 /** Segments of letters, digits, dot, dash and underscore: no way out of the folder, no scheme, query or escape. */

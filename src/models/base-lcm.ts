@@ -1,21 +1,15 @@
+import { InvalidInput, throwIfAborted } from '../errors'
+import type { BaseLcmArchitecture } from '../formats/concept-model-manifest'
 import type { TensorSource } from '../formats/safetensors'
 import type { Gpu, Program, Tensor } from '../gpu'
 import { CachedModel, type SharedParts } from './cached-model'
+import type { PredictOptions } from './concept-model'
 import { loadContextualizer } from './contextualizer'
 import { loadKernels } from './kernels'
 import { Normalizer } from './normalizer'
 import { ModelWeights, type Projection, requireSizes } from './weights'
 
-/** The sizes of a Base-LCM, under the reference's names. */
-export interface BaseLcmArchitecture {
-  sonar_dim: number
-  model_dim: number
-  heads: number
-  layers: number
-  ffn_inner: number
-  /** Most concepts in a document. */
-  max_seq_len: number
-}
+const maximumTemperature = 1000
 
 interface BaseLcmParts extends SharedParts {
   weights: ModelWeights
@@ -24,7 +18,10 @@ interface BaseLcmParts extends SharedParts {
   users: number
 }
 
-/** The Base-LCM (reference/lcm.md §2): the context vector of the last concept, through a linear layer, is the next concept. No noise is drawn. */
+/**
+ * The Base-LCM (reference/lcm.md §2): the context vector of the last concept, through a linear layer, is the next concept, to which `temperature`
+ * adds noise.
+ */
 export class BaseLcm extends CachedModel {
   readonly #parts: BaseLcmParts
   readonly #prediction: Tensor
@@ -70,9 +67,21 @@ export class BaseLcm extends CachedModel {
     if (--this.#parts.users === 0) this.#parts.weights.destroy()
   }
 
-  protected override predictNormalized(): Promise<Float32Array> {
+  protected override async predictNormalized({ noise, sampling: { temperature = 0 } = {}, signal }: PredictOptions): Promise<Float32Array> {
+    if (!(temperature >= 0 && temperature <= maximumTemperature)) {
+      throw new InvalidInput(`temperature must be from 0 to ${maximumTemperature}, not ${temperature}.`, {
+        name: 'temperature',
+        value: temperature,
+      })
+    }
+    throwIfAborted(signal)
     const { gpu } = this.#parts
     gpu.submit([...this.memory.takePending(), this.#postnet])
-    return gpu.read(this.#prediction)
+    const prediction = await gpu.read(this.#prediction)
+    throwIfAborted(signal)
+    if (temperature === 0) return prediction
+    const draws = noise(this.dim)
+    // Rounded where torch rounds: the factor, the product, the sum.
+    return prediction.map((value, i) => value + Math.fround(draws[i]! * Math.fround(temperature)))
   }
 }

@@ -12,7 +12,7 @@ export interface DenoisingStep {
 }
 
 /** How a diffusion model samples a concept (reference/lcm.md §4.3). The defaults are the reference's. */
-export interface SamplingOptions {
+export interface DiffusionOptions {
   /** S, 1 … T. Default: T. */
   steps?: number
   /** Which noise levels S steps visit, see `inferenceTimesteps`. Default `reference`. */
@@ -35,11 +35,20 @@ export interface SamplingOptions {
   dynamicThreshold?: { ratio: number; maximum: number }
 }
 
+/** How a concept is sampled; a model ignores the options of another family. */
+export interface SamplingOptions extends DiffusionOptions {
+  /**
+   * Standard deviation of the noise that a Base-LCM adds to its prediction in normalised space, 0 … 1000 (reference/lcm.md §2). The reference
+   * adds it by default, at 1, and advises against it for models trained by squared error. Default 0: none, and none is drawn.
+   */
+  temperature?: number
+}
+
 export interface PredictOptions {
   noise: NoiseSource
   sampling?: SamplingOptions
   signal?: AbortSignal
-  /** Called after every denoising step; costs one read-back a step. */
+  /** Called after every denoising step, which a Base-LCM does not have; costs one read-back a step. */
   onStep?: (step: DenoisingStep) => void
 }
 

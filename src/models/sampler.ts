@@ -1,7 +1,7 @@
 import { InvalidInput, throwIfAborted } from '../errors'
 import type { Gpu, Program, Tensor } from '../gpu'
 import { type DdimCoefficients, type DdimStep, packDdimCoefficients, writeCursor } from '../ops'
-import type { PredictOptions, SamplingOptions } from './concept-model'
+import type { DiffusionOptions, PredictOptions } from './concept-model'
 import type { ContextMemory } from './context-memory'
 import type { Denoiser } from './denoiser'
 import { Pacer } from './pacer'
@@ -161,9 +161,9 @@ export class Sampler {
   }
 }
 
-type ResolvedOptions = SamplingOptions & Required<Omit<SamplingOptions, 'clipEstimate' | 'dynamicThreshold'>>
+type ResolvedOptions = DiffusionOptions & Required<Omit<DiffusionOptions, 'clipEstimate' | 'dynamicThreshold'>>
 
-function resolve(options: SamplingOptions, config: SchedulerConfig): ResolvedOptions {
+function resolve(options: DiffusionOptions, config: SchedulerConfig): ResolvedOptions {
   return {
     ...options,
     steps: options.steps ?? config.num_diffusion_train_steps,

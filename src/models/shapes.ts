@@ -1,5 +1,4 @@
-import type { BaseLcmArchitecture } from './base-lcm'
-import type { TwoTowerArchitecture } from './two-tower'
+import type { BaseLcmArchitecture, TwoTowerArchitecture } from '../formats/concept-model-manifest'
 
 /** The tensors of a checkpoint: name → shape (reference/lcm.md §2, §3). */
 export type Shapes = Map<string, number[]>

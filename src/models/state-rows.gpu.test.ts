@@ -27,7 +27,8 @@ function concepts(start: number, end: number): Float32Array {
 /** The next two concepts, the first of them in the document. The model is left as it was. */
 async function continued(model: ConceptModel): Promise<Float32Array[]> {
   const { length } = model
-  const predict = (position: number) => model.predict({ noise: seededNoise(3)(position), sampling: { steps: 4, guidanceScale: 2 } })
+  const sampling = { steps: 4, guidanceScale: 2, temperature: 0.5 }
+  const predict = (position: number) => model.predict({ noise: seededNoise(3)(position), sampling })
   const first = await predict(length)
   await model.append(first)
   const second = await predict(length + 1)

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { Aborted, ContextFull, InvalidInput, ModelFormatError } from '../errors'
+import type { TwoTowerArchitecture } from '../formats/concept-model-manifest'
 import { type Gpu, requestGpu } from '../gpu'
 import type { DenoisingStep, SamplingOptions } from './concept-model'
 import { generate, seededNoise } from './generate'
@@ -11,7 +12,7 @@ import { RandomWeights } from './random-weights'
 import { TwoTowerReference } from './reference'
 import { inferenceTimesteps, noiseSchedule, type SchedulerConfig, schedulerDefaults } from './schedule'
 import { twoTowerShapes } from './shapes'
-import { TwoTower, type TwoTowerArchitecture } from './two-tower'
+import { TwoTower } from './two-tower'
 import { ModelWeights } from './weights'
 
 const small: TwoTowerArchitecture = {

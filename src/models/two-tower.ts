@@ -1,3 +1,4 @@
+import type { TwoTowerArchitecture } from '../formats/concept-model-manifest'
 import type { TensorSource } from '../formats/safetensors'
 import type { Gpu, Program, Tensor } from '../gpu'
 import { type DdimStep, loadDdimStep, writeCursor } from '../ops'
@@ -13,18 +14,6 @@ import { Sampler } from './sampler'
 import { type NoiseSchedule, noiseSchedule, type SchedulerConfig, schedulerDefaults } from './schedule'
 import type { StateColumn } from './state-rows'
 import { ModelWeights, requireSizes } from './weights'
-
-/** The sizes of a Two-Tower model, under the reference's names. */
-export interface TwoTowerArchitecture {
-  sonar_dim: number
-  model_dim: number
-  heads: number
-  context_layers: number
-  denoiser_layers: number
-  ffn_inner: number
-  /** Most concepts in a document. */
-  max_seq_len: number
-}
 
 interface TwoTowerParts extends SharedParts {
   weights: ModelWeights

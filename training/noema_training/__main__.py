@@ -67,7 +67,7 @@ def _step(args: argparse.Namespace) -> dict:
     if args.step == "export":
         from .export import export
 
-        return export(work, args.out, profile)
+        return export(work, args.out, profile, args.default_concept_model)
     if args.step == "tune":
         from .evaluate import tune_decoding
 
@@ -75,7 +75,7 @@ def _step(args: argparse.Namespace) -> dict:
     if args.step == "evaluate":
         from .evaluate import evaluate
 
-        return evaluate(work, args.out, args.limit)
+        return evaluate(work, args.out, args.limit, args.default_concept_model)
     if args.step == "pack":
         from .pack import pack
 
@@ -151,6 +151,10 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--limit", type=int, help="use only this many lines, worlds or steps")
     parser.add_argument(
         "--call-minutes", type=float, help="pause `all` after this long; call it again to go on"
+    )
+    parser.add_argument(
+        "--default-concept-model",
+        help="default of the folder (export, evaluate); the better one when left out",
     )
     parser.add_argument("--models", help="models to collect, comma-separated, the most wanted first")
     parser.add_argument("--seed", type=int, default=0)

@@ -21,9 +21,11 @@ PERCENT = ("ca", "ca_r", "repetition_4", "repeated_sentences")
 EXPLANATION = """\
 Teacher-forced: the true sentences before, one prediction. ℓ2: distance to the true concept; `-r`: after decoding to text and encoding again. CA: \
 share of other held-out sentences farther away than the true one, its neighbours left out. PAR: largest cosine of the prediction with the \
-context over that of the true concept. MI: per token, log p(sentence | 10 before) - log p(sentence) under our token-level language model, which stands \
-in for GPT-2 and favours its own sentences. ROUGE-L against the true sentence (rouge-score). Sets other than `stories` show how far the models \
+context over that of the true concept. ROUGE-L against the true sentence (rouge-score). Sets other than `stories` show how far the models \
 reach; `.fr`, `.de`, `.es` are zero-shot, the concept models read English only."""
+YARDSTICK = """\
+MI: per token, log p(sentence | 10 before) - log p(sentence) under our token-level language model (token-lm, at temperature 0.7 where it writes), \
+which stands in for GPT-2 and favours its own sentences."""
 
 
 def table(head: list[str], rows: list[list]) -> str:
@@ -33,22 +35,27 @@ def table(head: list[str], rows: list[list]) -> str:
 
 def comparison(scores: dict) -> str:
     parts = [EXPLANATION]
+    if "token-lm" in scores["free"]:
+        parts.append(YARDSTICK)
     for name, entry in scores["teacher_forced"].items():
         parts.append(f"Held-out `{name}`, {entry['positions']} positions:")
-        parts.append(table(["", *COLUMNS.values()], _rows(entry["models"], COLUMNS)))
+        parts.append(_scores(entry["models"], COLUMNS))
     parts.append(
-        "Five free sentences after the first four of unseen stories (two-tower: fixed seeds; token-lm: temperature 0.7):"
+        "Five free sentences at most after the first four of unseen stories (two-tower: fixed seeds; base-lcm: no noise):"
     )
-    parts.append(table(["", *FREE.values()], _rows(scores["free"], FREE)))
+    parts.append(_scores(scores["free"], FREE))
     for name, entry in scores["free"].items():
-        parts.append(f"{name}, unselected:")
+        parts.append(f"{name}, the first {len(entry['samples'])}, unselected:")
         lines = [f"- *{' '.join(s['prompt'])}* → {' '.join(s['continuation'])}" for s in entry["samples"]]
         parts.append("\n".join(lines))
     return "\n\n".join(parts)
 
 
-def _rows(models: dict, columns: dict) -> list[list[str]]:
-    return [[name, *(_cell(entry, key) for key in columns)] for name, entry in models.items()]
+def _scores(models: dict, columns: dict) -> str:
+    """A table of the models by those of the columns that any of them has."""
+    known = {key: title for key, title in columns.items() if any(key in entry for entry in models.values())}
+    rows = [[name, *(_cell(entry, key) for key in known)] for name, entry in models.items()]
+    return table(["", *known.values()], rows)
 
 
 def _cell(entry: dict, key: str) -> str:

@@ -12,7 +12,7 @@ from .comparison import compare
 from .concept_scores import HeldOut, continuations, teacher_forced, tune
 from .config import LANGUAGES
 from .diffusion import Decoding
-from .export import write_manifest
+from .export import BETTER_MODEL, default_concept_model, write_manifest
 from .metrics import xsim_errors
 from .model_card import model_card
 from .runtime import ExportedSpace, load_two_tower
@@ -30,8 +30,11 @@ def tune_decoding(work: Path, folder: Path, limit: int | None = None) -> dict:
     return best
 
 
-def evaluate(work: Path, folder: Path, limit: int | None = None) -> dict:
-    """Scores the folder on the validation sets; writes scores.json, MODEL_CARD.md and the manifest's hashes."""
+def evaluate(work: Path, folder: Path, limit: int | None = None, default: str | None = None) -> dict:
+    """Scores the folder on the validation sets; writes scores.json, MODEL_CARD.md and the manifest's hashes.
+
+    The better concept model becomes the folder's default, and that of later exports; `default` names another for this folder.
+    """
     limit = limit or 500
     space = ExportedSpace(folder)
     model, decoding = load_two_tower(folder)
@@ -47,7 +50,9 @@ def evaluate(work: Path, folder: Path, limit: int | None = None) -> dict:
     scores["concepts"] = teacher_forced(model, space, held_out, decoding)
     scores["continuations"] = continuations(model, space, held_out, decoding, 6)
     scores["comparison"] = compare(work, folder, space, None if limit >= 500 else limit)
-    choose_default(work, space.manifest, scores["comparison"])
+    names = list(space.manifest["conceptModels"])
+    (work / BETTER_MODEL).write_text(better_model(names, scores["comparison"]) + "\n")
+    space.manifest["defaultConceptModel"] = default_concept_model(work, names, default)
     tuning = work / "tuning.json"
     scores["tuning"] = json.loads(tuning.read_text()) if tuning.exists() else []
     (folder / "scores.json").write_text(json.dumps(scores, indent=1, ensure_ascii=False) + "\n")
@@ -56,12 +61,10 @@ def evaluate(work: Path, folder: Path, limit: int | None = None) -> dict:
     return scores
 
 
-def choose_default(work: Path, manifest: dict, comparison: dict) -> None:
-    """Makes the concept model with the best CA of what a reader gets (decoded, encoded again) on the stories the default."""
+def better_model(names: list[str], comparison: dict) -> str:
+    """The concept model with the best CA of what a reader gets (decoded, encoded again) on the stories."""
     models = comparison["teacher_forced"]["stories"]["models"]
-    best = max(manifest["conceptModels"], key=lambda name: models[name]["ca_r"])
-    manifest["defaultConceptModel"] = best
-    (work / "default-concept-model.txt").write_text(best + "\n")
+    return max(names, key=lambda name: models[name]["ca_r"])
 
 
 def score_pairs(space: ExportedSpace, short: str, pairs: list[list[str]], scores: dict) -> None:

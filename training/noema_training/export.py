@@ -31,10 +31,12 @@ from .trainer import trained_weights
 from .two_tower import TwoTower
 from .verify import verify_folder
 
+BETTER_MODEL = "default-concept-model.txt"  # in the work directory: the choice of `evaluate`
 SIZE_LIMIT = 64_000_000
 LICENCE = "CC-BY-SA-4.0 (weights; attribution of the training texts in MODEL_CARD.md)"
 DESCRIPTION = "A small sentence space for English, French, German and Spanish with {}."
 KINDS = {"two-tower": "a Two-Tower diffusion concept model", "base-lcm": "a Base-LCM"}
+STOPPING = {"endOfTextThreshold": 0.9, "stopOnRepetitionThreshold": 0.9, "beam": 5}
 SCHEDULER = {
     "num_diffusion_train_steps": TRAIN_STEPS,
     "beta_schedule": "squaredcos_cap_v2",
@@ -44,23 +46,32 @@ SCHEDULER = {
 }
 
 
-def export(work: Path, folder: Path, profile: Profile, name: str = "mini", version: str = "0.1.0") -> dict:
-    """Exports the work directory's space and concept model; returns the sizes of the files.
+def export(
+    work: Path,
+    folder: Path,
+    profile: Profile,
+    default: str | None = None,
+    name: str = "mini",
+    version: str = "0.1.0",
+) -> dict:
+    """Exports the work directory's space and concept models; returns the sizes of the files.
 
     Without work/two-tower.pt an untrained Two-Tower model of the profile's size is written; a Base-LCM is added where it was trained.
+    `default` names the default concept model, see `default_concept_model`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "manifest.json").unlink(missing_ok=True)
     space = round_weights(load_space(work), profile.int8)
     two_tower, architecture = load_concept_model(work, space, profile)
-    export_graphs(space.encoder, space.decoder, folder)
-    save_concept_model(two_tower, folder / "two-tower.safetensors")
-    concept_models = {"two-tower": concept_entry(architecture, load_decoding(work))}
+    models, concept_models = {"two-tower": two_tower}, {}
+    concept_models["two-tower"] = concept_entry(architecture, load_decoding(work))
     if (work / "base-lcm.pt").exists():
-        base_lcm, sizes = load_base_lcm(work)
-        save_concept_model(base_lcm, folder / "base-lcm.safetensors")
+        models["base-lcm"], sizes = load_base_lcm(work)
         concept_models["base-lcm"] = base_entry(sizes)
-    chosen = work / "default-concept-model.txt"
+    default = default_concept_model(work, list(concept_models), default)
+    export_graphs(space.encoder, space.decoder, folder)
+    for kind, model in models.items():
+        save_concept_model(round_to_half(model), folder / concept_models[kind]["file"])
     shutil.copyfile(work / "tokenizer.json", folder / "tokenizer.json")
     manifest = {
         "format": "noema-model",
@@ -72,10 +83,22 @@ def export(work: Path, folder: Path, profile: Profile, name: str = "mini", versi
         "files": {},
         "space": space_entry(space, work),
         "conceptModels": concept_models,
-        "defaultConceptModel": chosen.read_text().strip() if chosen.exists() else "two-tower",
+        "defaultConceptModel": default,
     }
-    verify_folder(space, folder, manifest)
+    verify_folder(space, folder, manifest, models)
     return write_manifest(folder, manifest)
+
+
+def default_concept_model(work: Path, names: list[str], wished: str | None = None) -> str:
+    """The one wished for; else the better one by the last `evaluate`; else the trained one, the Two-Tower model where both are."""
+    if wished is not None:
+        if wished not in names:
+            raise ValueError(f"there is no concept model {wished}: the folder has {' and '.join(names)}")
+        return wished
+    chosen = work / BETTER_MODEL
+    if chosen.exists() and (better := chosen.read_text().strip()) in names:
+        return better
+    return next((name for name in names if (work / f"{name}.pt").exists()), names[0])
 
 
 def write_manifest(folder: Path, manifest: dict) -> dict:
@@ -129,6 +152,14 @@ def load_base_lcm(work: Path) -> tuple[BaseLcm, dict]:
     return model, saved["architecture"]
 
 
+@torch.no_grad()
+def round_to_half(model: nn.Module) -> nn.Module:
+    """Rounds all parameters to f16 values, so that storing them so loses nothing more; the normalizer is not one of them."""
+    for parameter in model.parameters():
+        parameter.copy_(parameter.half().float())
+    return model.eval().requires_grad_(False)
+
+
 def save_concept_model(model: nn.Module, path: Path) -> None:
     """F16 weights, F32 normalizer."""
     tensors = {
@@ -139,7 +170,7 @@ def save_concept_model(model: nn.Module, path: Path) -> None:
 
 
 def load_decoding(work: Path) -> Decoding:
-    """The settings chosen by `evaluate --tune`, or the paper's with fewer steps."""
+    """The settings chosen by `tune`, or the paper's with fewer steps."""
     path = work / "decoding.json"
     if not path.exists():
         return Decoding()
@@ -181,14 +212,15 @@ def concept_entry(architecture: dict, decoding: Decoding) -> dict:
         "file": "two-tower.safetensors",
         "architecture": architecture,
         "scheduler": SCHEDULER,
-        "decoding": {**camel, "endOfTextThreshold": 0.9, "stopOnRepetitionThreshold": 0.9, "beam": 5},
+        "decoding": {**camel, **STOPPING},
     }
 
 
 def base_entry(architecture: dict) -> dict:
+    """Sampling noise is off, as the reference advises for models that regress concepts; its temperature is the reference's default."""
     return {
         "family": "base_lcm",
         "file": "base-lcm.safetensors",
         "architecture": architecture,
-        "decoding": {"endOfTextThreshold": 0.9, "stopOnRepetitionThreshold": 0.9, "beam": 5},
+        "decoding": {"sample": False, "temperature": 1.0, **STOPPING},
     }

@@ -47,8 +47,9 @@ def model_card(work: Path, manifest: dict, scores: dict) -> str:
         + ", ".join(f"{name} {value}" for name, value in concept["architecture"].items())
         + ".",
         *_base_lcm(manifest),
-        f"- Default concept model: {manifest['defaultConceptModel']}.",
-        f"- Default decoding: `{json.dumps(concept['decoding'])}`, chosen on the held-out worlds (below).",
+        f"- Default concept model: {manifest['defaultConceptModel']}. `evaluate` takes the one with the higher CA-r on the held-out "
+        "stories (below) unless it is told otherwise.",
+        f"- Default decoding of two-tower: `{json.dumps(concept['decoding'])}`, chosen on the held-out worlds (below).",
         "## Training text and attribution",
         DATA + _wide(work) + _counts(work),
         "Filters and exact public sources are in `training/README.md`. "
@@ -84,9 +85,9 @@ def model_card(work: Path, manifest: dict, scores: dict) -> str:
             for name, value in scores["xsim_error"].items()
         )
         + ".",
-        "### Next concept, teacher-forced, held-out worlds",
+        "### Next concept of two-tower, teacher-forced, held-out worlds",
         _concepts(scores["concepts"]),
-        "### All concept models and the token-level yardstick",
+        "### All concept models",
         comparison(scores["comparison"]),
         "### Decoding settings tried",
         "Made by `python -m noema_training tune --work WORK --out FOLDER` on up to 200 held-out positions, best first by CA read x (1 - repeats); "
@@ -122,7 +123,10 @@ def _base_lcm(manifest: dict) -> list[str]:
     if entry is None:
         return []
     sizes = ", ".join(f"{name} {value}" for name, value in entry["architecture"].items())
-    return [f"- Concept model: Base-LCM of the same paper, trained through the frozen decoder, {sizes}."]
+    return [
+        f"- Concept model: Base-LCM of the same paper, trained through the frozen decoder, {sizes}.",
+        f"- Default decoding of base-lcm: `{json.dumps(entry['decoding'])}`.",
+    ]
 
 
 def _held_out_worlds() -> str:
@@ -144,8 +148,9 @@ def _training(work: Path) -> str:
             continue
         saved = torch.load(path, map_location="cpu")
         minutes = saved["elapsed"] / 60
-        log = (work / f"{step}.log.jsonl").read_text().splitlines()
-        last = json.loads(log[-1]) if log else {}
+        log = work / f"{step}.log.jsonl"
+        lines_of_log = log.read_text().splitlines() if log.exists() else []
+        last = json.loads(lines_of_log[-1]) if lines_of_log else {}
         losses = ", ".join(
             f"{k} {v:.3f}" for k, v in last.items() if k not in ("step", "seconds", "scale", "finished")
         )
@@ -193,7 +198,7 @@ def _examples(scores: dict) -> str:
     for name, entry in scores["translation"].items():
         parts.append(f"Translation {name}:")
         parts.append(table(["source", "output", "reference"], entry["first"]))
-    parts.append("Free continuations of the first held-out worlds (sampled with fixed seeds):")
+    parts.append("Free continuations of the first held-out worlds by two-tower (sampled with fixed seeds):")
     for entry in scores["continuations"]:
         ending = " (ended by itself)" if entry["ended"] else ""
         parts.append(

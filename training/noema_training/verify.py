@@ -5,10 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
+from .base_lcm import BaseLcm
 from .config import EOS
-from .runtime import ExportedSpace
+from .runtime import ExportedSpace, load_base, load_two_tower
 from .space import Space
+from .two_tower import TwoTower
 
 TOLERANCE = 2e-3
 SENTENCES = [
@@ -22,16 +25,27 @@ SENTENCES = [
 
 
 class ExportMismatch(ValueError):
-    """An exported graph disagrees with PyTorch."""
+    """An exported graph or concept model disagrees with PyTorch."""
 
 
-def verify_folder(space: Space, folder: Path, manifest: dict) -> None:
-    """Raises ExportMismatch when embeddings, conditioning, step logits, beam reordering or text differ."""
+def verify_folder(space: Space, folder: Path, manifest: dict, models: dict[str, nn.Module]) -> None:
+    """Raises ExportMismatch when embeddings, conditioning, step logits, beam reordering, text or predicted concepts differ.
+
+    `models` are the concept models of the manifest by name, their parameters rounded as they are stored.
+    """
     (folder / "manifest.json").write_text(json.dumps(manifest))
     try:
         exported = ExportedSpace(folder)
         embeddings = _encoder(space, exported)
         _decoder(space, exported, embeddings)
+        if set(models) != set(manifest["conceptModels"]):
+            raise ExportMismatch(
+                f"the manifest has {sorted(manifest['conceptModels'])}, not {sorted(models)}"
+            )
+        if "base-lcm" in models:
+            _base_lcm(models["base-lcm"], load_base(folder), torch.from_numpy(embeddings))
+        if "two-tower" in models:
+            _two_tower(models["two-tower"], load_two_tower(folder)[0], torch.from_numpy(embeddings))
     finally:
         (folder / "manifest.json").unlink()
 
@@ -89,6 +103,26 @@ def _beams(space: Space, exported: ExportedSpace, vectors: torch.Tensor, conditi
     compare("step logits", logits, space.decoder(torch.cat([prefix[rows], tokens], 1), vectors[rows])[:, -1])
     if key.shape[1:4] != (len(rows), heads, 3):
         raise ExportMismatch(f"present_key has shape {key.shape}")
+
+
+def _base_lcm(model: BaseLcm, exported: BaseLcm, embeddings: torch.Tensor) -> None:
+    """The raw prediction after every sentence of one document."""
+    compare(
+        "base-lcm predictions", exported.predict(embeddings[None]).numpy(), model.predict(embeddings[None])
+    )
+
+
+def _two_tower(model: TwoTower, exported: TwoTower, embeddings: torch.Tensor) -> None:
+    """One denoising of fixed noise at every level from 0 to 90 in tens, with one document as context; raw."""
+    draw = torch.Generator().manual_seed(0)
+    noise = torch.randn(1, 10, embeddings.shape[1], generator=draw)
+    timesteps = torch.arange(0, 100, 10)[None]
+
+    def denoise(tower: TwoTower) -> torch.Tensor:
+        context = tower.contextualize(tower.sonar_normalizer.normalize(embeddings[None]))
+        return tower.sonar_normalizer.denormalize(tower.denoiser(noise, timesteps, context, None))
+
+    compare("two-tower predictions", denoise(exported).numpy(), denoise(model))
 
 
 def greedy(space: Space, vectors: torch.Tensor, language: int, max_pieces: int) -> list[list[int]]:

@@ -1,6 +1,8 @@
 """Every step end to end at test size, on stories from training/worlds and a few pairs written here."""
 
 import json
+import shutil
+from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,8 @@ import pytest
 import torch
 
 from noema_training.__main__ import main
-from noema_training.runtime import ExportedSpace, load_two_tower
+from noema_training.export import BETTER_MODEL, default_concept_model, round_weights
+from noema_training.runtime import ExportedSpace, load_base, load_two_tower
 from noema_training.verify import ExportMismatch, verify_folder
 
 PAIRS = {
@@ -91,6 +94,10 @@ def test_tuned_settings_reach_the_manifest_and_scores_the_card(trained):
     assert set(scores["comparison"]["free"]) == {"two-tower", "base-lcm", "token-lm"}
     entry = manifest["conceptModels"]["base-lcm"]
     assert entry["family"] == "base_lcm" and entry["architecture"]["layers"] == 2
+    assert entry["architecture"].keys() == {
+        *("sonar_dim", "model_dim", "heads", "layers", "ffn_inner", "max_seq_len")
+    }
+    assert entry["decoding"]["sample"] is False and entry["decoding"]["temperature"] == 1
     assert "Round trip" in (folder / "MODEL_CARD.md").read_text()
 
 
@@ -101,16 +108,94 @@ def test_large_weights_are_stored_as_f16(trained):
     assert sum(np.prod(t.dims) for t in half) > 4 * sum(np.prod(t.dims) for t in full)
 
 
+def test_two_concept_models_are_exported_and_scored_without_anything_else(trained, tmp_path):
+    """The space and the two checkpoints are all that a work directory needs beside the text."""
+    work, folder = tmp_path / "work", tmp_path / "model"
+    unneeded = (
+        "token-lm*",
+        "normalizer.pt",
+        "*.npz",
+        "base-lcm.log.jsonl",
+        "model",
+        "data",
+        "*.txt",
+        "*.json",
+    )
+    shutil.copytree(trained, work, ignore=lambda _, names: _matching(names, unneeded))
+    shutil.copytree(trained / "text", work / "text", dirs_exist_ok=True)
+    shutil.copyfile(trained / "tokenizer.json", work / "tokenizer.json")
+    for step in ("export", "tune", "export"):
+        run(work, step, "--out", str(folder), *(["--limit", "2"] if step == "tune" else []))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["defaultConceptModel"] == "two-tower", "nothing is known of their scores yet"
+    scores = run(work, "evaluate", "--out", str(folder), "--limit", "30")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    teacher_forced = scores["comparison"]["teacher_forced"]["stories"]["models"]
+    assert {"l2", "l2_r", "ca", "par", "rouge_l"} <= set(teacher_forced["base-lcm"]) & set(
+        teacher_forced["two-tower"]
+    )
+    better = max(("two-tower", "base-lcm"), key=lambda name: teacher_forced[name]["ca_r"])
+    assert manifest["defaultConceptModel"] == better
+    free = scores["comparison"]["free"]
+    assert set(free) == {"two-tower", "base-lcm"}
+    held_out = len((work / "text" / "stories.valid.jsonl").read_text().splitlines())
+    for entry in free.values():
+        assert {"distinct_1", "distinct_2", "repetition_4", "repeated_sentences"} <= entry.keys()
+        assert len(entry["samples"]) == min(20, held_out)
+    card = (folder / "MODEL_CARD.md").read_text()
+    assert f"base-lcm, the first {min(20, held_out)}, unselected" in card and "MI:" not in card
+
+    run(work, "export", "--out", str(folder))
+    assert json.loads((folder / "manifest.json").read_text())["defaultConceptModel"] == better
+    worse = {"two-tower": "base-lcm", "base-lcm": "two-tower"}[better]
+    run(work, "export", "--out", str(folder), "--default-concept-model", worse)
+    assert json.loads((folder / "manifest.json").read_text())["defaultConceptModel"] == worse
+    with pytest.raises(ValueError, match="there is no concept model"):
+        run(work, "export", "--out", str(folder), "--default-concept-model", "one-tower")
+    (work / "two-tower.pt").unlink()
+    (work / BETTER_MODEL).unlink()
+    assert default_concept_model(work, ["two-tower", "base-lcm"]) == "base-lcm"
+
+
+def _matching(names: list[str], patterns: tuple[str, ...]) -> set[str]:
+    return {name for name in names if any(fnmatch(name, pattern) for pattern in patterns)}
+
+
 def test_export_check_fails_on_other_weights(trained):
     from noema_training.space import load_space
 
     folder = trained / "model"
-    manifest = (folder / "manifest.json").read_text()
-    space = load_space(trained)
+    text = (folder / "manifest.json").read_text()
+    manifest = json.loads(text)
+
+    def models():
+        return {"base-lcm": load_base(folder), "two-tower": load_two_tower(folder)[0]}
+
+    def check(space, changed):
+        (folder / "manifest.json").write_text(text)
+        verify_folder(space, folder, manifest, changed)
+
+    space = round_weights(load_space(trained), int8=False)
+    check(space, models())
+    for name, weight in (
+        ("base-lcm", "lcm.layers.1.ffn.gate_proj.weight"),
+        ("base-lcm", "frontend.sonar_normalizer.scale"),
+        ("two-tower", "denoiser.final_proj.fc.weight"),
+    ):
+        (folder / "manifest.json").write_text(text)
+        changed = models()
+        changed[name].state_dict()[weight].mul_(1.5)
+        with pytest.raises(ExportMismatch, match=name):
+            check(space, changed)
+    (folder / "manifest.json").write_text(text)
+    with pytest.raises(ExportMismatch, match="manifest"):
+        check(space, {"two-tower": models()["two-tower"]})
+    (folder / "manifest.json").write_text(text)
+    unchanged = models()
     space.encoder.layer_norm.weight.mul_(1.5)
     with pytest.raises(ExportMismatch):
-        verify_folder(space, folder, json.loads(manifest))
-    (folder / "manifest.json").write_text(manifest)
+        check(space, unchanged)
+    (folder / "manifest.json").write_text(text)
 
 
 def test_exported_concept_model_keeps_its_normalizer(trained):

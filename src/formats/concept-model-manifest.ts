@@ -1,0 +1,155 @@
+import type { Field } from './field'
+
+/** A concept model of a model folder; the keys of `architecture` and `scheduler` are the reference's (lcm.md §§2-4). */
+export type ConceptModelManifest = TwoTowerManifest | BaseLcmManifest
+
+/** A Two-Tower diffusion concept model. */
+export interface TwoTowerManifest {
+  family: 'two_tower'
+  file: string
+  architecture: TwoTowerArchitecture
+  scheduler: {
+    num_diffusion_train_steps: number
+    beta_schedule: (typeof betaSchedules)[number]
+    rescale_betas_zero_snr: boolean
+    timestep_spacing: (typeof timestepSpacings)[number]
+    prediction_type: (typeof predictionTypes)[number]
+    beta_start?: number
+    beta_end?: number
+    sigmoid_schedule_alpha?: number
+    sigmoid_schedule_beta?: number
+  }
+  /** Defaults a caller may override. */
+  decoding: CommonDecoding & {
+    steps: number
+    guidanceScale: number
+    guidanceRescale: number
+    initialNoiseScale: number
+    epsilonScaling: number
+  }
+}
+
+/** A Base-LCM: its prediction is the next concept. */
+export interface BaseLcmManifest {
+  family: 'base_lcm'
+  file: string
+  architecture: BaseLcmArchitecture
+  /** Defaults a caller may override. */
+  decoding: CommonDecoding & {
+    /** Whether noise is added to the prediction (`sample_latent_variable`). */
+    sample: boolean
+    /** Standard deviation of that noise in normalised space (`lcm_temperature`), 0 to 1000. */
+    temperature: number
+  }
+}
+
+/** What ends a document, and how its concepts are turned into text. */
+interface CommonDecoding {
+  /** Cosine similarity to the end-of-text concept from which a document ends. */
+  endOfTextThreshold: number
+  /** Cosine similarity to the previous concept from which a document ends. */
+  stopOnRepetitionThreshold: number
+  beam: number
+}
+
+interface CommonArchitecture {
+  sonar_dim: number
+  model_dim: number
+  heads: number
+  ffn_inner: number
+  /** Most concepts in a document. */
+  max_seq_len: number
+}
+
+export interface TwoTowerArchitecture extends CommonArchitecture {
+  context_layers: number
+  denoiser_layers: number
+}
+
+export interface BaseLcmArchitecture extends CommonArchitecture {
+  layers: number
+}
+
+const betaSchedules = ['squaredcos_cap_v2', 'linear', 'scaled_linear', 'sigmoid'] as const
+const timestepSpacings = ['trailing', 'leading', 'linspace'] as const
+const predictionTypes = ['sample', 'epsilon', 'v_prediction'] as const
+
+/**
+ * @param files those that the manifest lists
+ * @param dim of the space
+ * @throws ModelFormatError naming the first field that is wrong; a family that is not known is one.
+ */
+export function parseConceptModel(model: Field, files: Record<string, unknown>, dim: number): ConceptModelManifest {
+  return model.at('family').oneOf(['two_tower', 'base_lcm']) === 'two_tower'
+    ? parseTwoTower(model, files, dim)
+    : parseBaseLcm(model, files, dim)
+}
+
+function parseTwoTower(model: Field, files: Record<string, unknown>, dim: number): TwoTowerManifest {
+  const architecture = model.at('architecture')
+  const scheduler = model.at('scheduler')
+  const trainSteps = scheduler.at('num_diffusion_train_steps').integer(1, 100_000)
+  const decoding = model.at('decoding')
+  return {
+    family: 'two_tower',
+    file: model.at('file').file(files),
+    architecture: {
+      ...parseSizes(architecture, dim),
+      context_layers: architecture.at('context_layers').integer(1, 1024),
+      denoiser_layers: architecture.at('denoiser_layers').integer(1, 1024),
+    },
+    scheduler: {
+      num_diffusion_train_steps: trainSteps,
+      beta_schedule: scheduler.at('beta_schedule').oneOf(betaSchedules),
+      rescale_betas_zero_snr: scheduler.at('rescale_betas_zero_snr').oneOf([true, false]),
+      timestep_spacing: scheduler.at('timestep_spacing').oneOf(timestepSpacings),
+      prediction_type: scheduler.at('prediction_type').oneOf(predictionTypes),
+      ...scheduler.optionalNumbers(['beta_start', 'beta_end', 'sigmoid_schedule_alpha', 'sigmoid_schedule_beta']),
+    },
+    decoding: {
+      steps: decoding.at('steps').integer(1, trainSteps),
+      guidanceScale: decoding.at('guidanceScale').number(0, 1000),
+      guidanceRescale: decoding.at('guidanceRescale').number(0, 1),
+      initialNoiseScale: decoding.at('initialNoiseScale').number(0, 1000),
+      epsilonScaling: decoding.at('epsilonScaling').number(0.01, 100),
+      ...parseCommonDecoding(decoding),
+    },
+  }
+}
+
+function parseBaseLcm(model: Field, files: Record<string, unknown>, dim: number): BaseLcmManifest {
+  const architecture = model.at('architecture')
+  const decoding = model.at('decoding')
+  return {
+    family: 'base_lcm',
+    file: model.at('file').file(files),
+    architecture: { ...parseSizes(architecture, dim), layers: architecture.at('layers').integer(1, 1024) },
+    decoding: {
+      sample: decoding.at('sample').oneOf([true, false]),
+      temperature: decoding.at('temperature').number(0, 1000),
+      ...parseCommonDecoding(decoding),
+    },
+  }
+}
+
+function parseSizes(architecture: Field, dim: number): CommonArchitecture {
+  const modelDim = architecture.at('model_dim').integer(1, 65_536)
+  const heads = architecture.at('heads').integer(1, 1024)
+  if (modelDim % (2 * heads) !== 0) throw architecture.at('heads').wrong('must divide model_dim into even parts')
+  if (architecture.at('sonar_dim').integer(1) !== dim) throw architecture.at('sonar_dim').wrong(`must be the space's dim, ${dim}`)
+  return {
+    sonar_dim: dim,
+    model_dim: modelDim,
+    heads,
+    ffn_inner: architecture.at('ffn_inner').integer(1, 1_048_576),
+    max_seq_len: architecture.at('max_seq_len').integer(1, 1_048_576),
+  }
+}
+
+function parseCommonDecoding(decoding: Field): CommonDecoding {
+  return {
+    endOfTextThreshold: decoding.at('endOfTextThreshold').number(-1, 2),
+    stopOnRepetitionThreshold: decoding.at('stopOnRepetitionThreshold').number(-1, 2),
+    beam: decoding.at('beam').integer(1, 64),
+  }
+}
