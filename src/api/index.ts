@@ -3,7 +3,9 @@ export type {
   ContinueResult,
   DeviceInfo,
   DocumentSentence,
+  MemorySource,
   ModelInfo,
+  RememberedConcept,
   RowCounts,
   SamplingSettings,
   TeacherForcedConcept,
@@ -27,5 +29,6 @@ export {
 } from '../errors'
 export type { OnProgress, Progress } from '../progress'
 export { type LoadOptions, load } from './load'
-export type { ContinueOptions, DecodeOptions, EncodeOptions, Noema, PredictOptions, TranslateOptions } from './noema'
+export type { Memory, MemoryAddOptions, MemoryOptions } from './memory'
+export type { ContinueOptions, DecodeOptions, EncodeOptions, Noema, OpenOptions, PredictOptions, TranslateOptions } from './noema'
 export type { ContinueSessionOptions, Session } from './session'
