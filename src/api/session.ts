@@ -93,8 +93,9 @@ export class Session {
   }
 
   /**
-   * Removes the document with the encodings and states of its sentences and what is remembered of it. Other documents that begin alike compute theirs again. Earlier
-   * versions of edited sentences stay in the caches until newer entries take their place.
+   * Removes the document with the encodings and states of its sentences and what is remembered of it. Other documents that begin alike compute
+   * their states again; all do where `Noema.memory` holds anything, since that may be part of any state. Earlier versions of edited sentences stay in
+   * the caches until newer entries take their place.
    */
   async forget(): Promise<void> {
     await this.#change({ kind: 'forget' })

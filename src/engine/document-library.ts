@@ -110,15 +110,15 @@ export class DocumentLibrary {
   /** Even a document that cannot be read any more can be forgotten. */
   async #forget(model: LoadedModel, id: string): Promise<[]> {
     const { sentences } = await this.#documents.read(id).catch((): Document => ({ sentences: [] }))
+    // Where anything is remembered, it may stand before the document in states that are found by it.
+    const isRecalled = (await model.memory.has(sourceOf(id))) || (await model.memory.size()) > 0
+    if (isRecalled) await model.forgetMemory(sourceOf(id))
     await this.#documents.delete(id)
-    // What was recalled may stand before the document in states that are found by it.
-    if ((await model.memory.has(sourceOf(id))) || (await model.memory.size()) > 0) await model.forgetMemory(sourceOf(id))
-    else if (sentences.length > 0) await model.forgetStates(await encodeDocument(model, sentences))
-    if (sentences.length > 0) {
-      for (const [language, group] of Map.groupBy(sentences, ({ language }) => language)) {
-        const texts = group.map(({ text }) => text)
-        await model.forgetSentences(texts, language)
-      }
+    if (sentences.length === 0) return []
+    if (!isRecalled) await model.forgetStates(await encodeDocument(model, sentences))
+    for (const [language, group] of Map.groupBy(sentences, ({ language }) => language)) {
+      const texts = group.map(({ text }) => text)
+      await model.forgetSentences(texts, language)
     }
     return []
   }
