@@ -16,33 +16,69 @@ interface Sampling extends Api.SamplingSettings {
 }
 
 export async function continueText(
-  options: Common & Sampling & { text?: string; file?: string; concepts: number; to?: string; beam?: number },
+  options: Common &
+    Sampling & {
+      text?: string
+      file?: string
+      concepts: number
+      to?: string
+      beam?: number
+      recall?: number
+      notes?: string
+      notesLanguage?: string
+    },
 ) {
-  const { model, json, text: given, file, ...settings } = options
+  const { model, json, text: given, file, notes, notesLanguage, ...settings } = options
   if (given === undefined && file === undefined) throw new CommandError('usage', 'Give the text with --text or --file.')
   const text = given ?? readText(file as string)
   const result = await withNoema(
     model,
-    async ({ noema, onEvent }, [text, settings]) => {
+    async ({ noema, onEvent }, [text, settings, notes, language]) => {
+      if (notes.length > 0) await noema.memory.add(notes, { language })
       const concepts: { index: number; text: string; language: string; timing: object }[] = []
       const stream = noema.continue(text, settings)
       for (;;) {
         const { value, done } = await stream.next()
         if (done) {
           const { name, version, device } = noema.info
-          return { ...value, concepts, model: `${name} ${version}`, device: device.gpu ? device.description : device.reason }
+          const recalled = value.recalled.map(({ embedding: _, ...recalled }) => recalled)
+          return { ...value, recalled, concepts, model: `${name} ${version}`, device: device.gpu ? device.description : device.reason }
         }
         const { index, text, language, timing } = value
         concepts.push({ index, text, language, timing })
         onEvent(text)
       }
     },
-    [text, settings] as const,
+    [text, settings, notes === undefined ? [] : readLines(notes), notesLanguage ?? settings.language] as const,
     (sentence) => {
       if (!json) console.log(sentence)
     },
   )
   if (json) printJson({ ...result, text, seed: settings.seed })
+}
+
+export async function search({
+  model,
+  json,
+  file,
+  language,
+  query,
+  queryLanguage,
+  top,
+}: Common & { file: string; language: string; query: string; queryLanguage?: string; top: number }) {
+  const found = await withNoema(
+    model,
+    async ({ noema }, [notes, language, query, queryLanguage, top]) => {
+      await noema.memory.add(notes, { language })
+      const found = await noema.memory.search(query, top, { language: queryLanguage })
+      return found.map(({ text, language, score, source }) => ({ text, language, score, index: source.index }))
+    },
+    [readLines(file), language, query, queryLanguage ?? language, top] as const,
+  )
+  for (const line of found) {
+    if (json) printJson(line)
+    else console.log(`${line.score.toFixed(4)}\t${line.index}\t${line.text}`)
+  }
 }
 
 export async function encode({ model, json, file, language }: Common & { file: string; language: string }) {

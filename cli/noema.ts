@@ -1,5 +1,5 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import { bench, conformance, continueText, decode, encode, inspect, predict, translate } from './commands'
+import { bench, conformance, continueText, decode, encode, inspect, predict, search, translate } from './commands'
 
 const program = new Command('noema')
   .description('A concept model in headless Chromium: the same page and worker that serve users.')
@@ -39,11 +39,26 @@ withSampling(program.command('continue'))
   .addOption(new Option('--concepts <n>', 'how many to write at most').argParser(integer(1)).default(5))
   .addOption(language())
   .addOption(new Option('--to <code>', 'language to write in (default: --language)'))
+  .addOption(new Option('--notes <file>', 'notes to remember first, one a line'))
+  .addOption(new Option('--notes-language <code>', 'FLORES-200 code of the notes (default: --language)'))
+  .addOption(new Option('--recall <k>', 'how many of the notes to put before the text at most').argParser(integer(0)))
   .addOption(beam())
   .addOption(conceptModel())
   .addOption(model())
   .addOption(json())
   .action(continueText)
+
+program
+  .command('search')
+  .description('notes, one a line → those most like a query, in any language: cosine, number of the sentence, sentence')
+  .addOption(file('one note a line'))
+  .addOption(language())
+  .addOption(new Option('--query <text>', 'what to search for').makeOptionMandatory())
+  .addOption(new Option('--query-language <code>', 'FLORES-200 code of the query (default: --language)'))
+  .addOption(new Option('--top <k>', 'how many to find').argParser(integer(1)).default(5))
+  .addOption(model())
+  .addOption(json())
+  .action(search)
 
 program
   .command('encode')

@@ -88,6 +88,29 @@ test('translate and predict answer line by line', async () => {
   for (const { embedding, predicted } of lines) expect((predicted as number[]).length).toBe((embedding as number[]).length)
 })
 
+test('search finds a note in another language, and continue names the notes it recalls', async () => {
+  const notes = file('notes.txt', 'Es regnet.\nDer Hund ist im Garten.\nIch habe kein Geld.\n')
+  const question = '¿Dónde está el perro?'
+  const found = await noema(
+    ...['search', '--file', notes, '--language', 'deu_Latn', '--query', question, '--query-language', 'spa_Latn', '--top', '2', '--json'],
+  )
+  expect(found.exitCode).toBe(0)
+  const [first, second] = jsonLines(found.stdout)
+  expect(first).toMatchObject({ text: 'Der Hund ist im Garten.', language: 'deu_Latn', index: 1 })
+  expect(second!.score as number).toBeLessThan(first!.score as number)
+  const continued = await noema(
+    ...['continue', '--text', question, '--language', 'spa_Latn', '--concepts', '1', '--steps', '4', '--json'],
+    ...['--notes', notes, '--notes-language', 'deu_Latn', '--recall', '1'],
+  )
+  expect(continued.exitCode).toBe(0)
+  const { recalled, sentences, rows } = JSON.parse(continued.stdout)
+  expect(recalled).toEqual([
+    { text: 'Der Hund ist im Garten.', language: 'deu_Latn', score: first!.score, source: { kind: 'notes', id: 'notes', index: 1 } },
+  ])
+  expect(sentences).toEqual([question])
+  expect(rows.computed).toBe(2)
+})
+
 test('the published code’s golden outputs are reproduced', async () => {
   const { exitCode, stdout } = await noema(
     'conformance',

@@ -6,7 +6,9 @@ export type {
   DeviceInfo,
   DiffusionSettings,
   DocumentSentence,
+  MemorySource,
   ModelInfo,
+  RememberedConcept,
   RowCounts,
   SamplingSettings,
   TeacherForcedConcept,
@@ -30,5 +32,6 @@ export {
 } from '../errors'
 export type { OnProgress, Progress } from '../progress'
 export { type LoadOptions, load } from './load'
-export type { ContinueOptions, DecodeOptions, EncodeOptions, Noema, PredictOptions, TranslateOptions } from './noema'
+export type { Memory, MemoryAddOptions, MemoryOptions } from './memory'
+export type { ContinueOptions, DecodeOptions, EncodeOptions, Noema, OpenOptions, PredictOptions, TranslateOptions } from './noema'
 export type { ContinueSessionOptions, Session } from './session'

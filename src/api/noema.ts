@@ -1,5 +1,6 @@
 import type { Concept, ContinueResult, ModelInfo, SamplingSettings, TeacherForcedConcept, Translation } from '../engine/protocol'
 import type { Connection } from './connection'
+import { Memory } from './memory'
 import { requireText } from './require-text'
 import { Session } from './session'
 import { streamConcepts } from './stream'
@@ -44,6 +45,20 @@ export interface ContinueOptions extends PredictOptions {
   to?: string
   /** Beam size, 1 (greedy) to 16. Default: the model's. */
   beam?: number
+  /**
+   * How many sentences of `memory` to put before the text at most, 0 (default) to 1000: those most like one of its last 16 sentences, and none that
+   * stand in the text or its document. As many as the model's context has room for. The first concept and the result name them.
+   */
+  recall?: number
+}
+
+/** How a document is opened. */
+export interface OpenOptions extends Cancellable {
+  /**
+   * `true`: its sentences are in `memory` from now on, and follow its changes, on later visits too; `false`: they are not, and what was there is
+   * erased. Default: as it was left; a new document is not remembered.
+   */
+  remember?: boolean
 }
 
 /** A loaded model in a worker of its own. Made by `load`. */
@@ -51,10 +66,13 @@ export class Noema {
   readonly #connection: Connection
   /** The model and the machine under it. */
   readonly info: ModelInfo
+  /** What is remembered across texts and visits. */
+  readonly memory: Memory
 
   constructor(connection: Connection, info: ModelInfo) {
     this.#connection = connection
     this.info = info
+    this.memory = new Memory(connection)
   }
 
   /**
@@ -75,10 +93,10 @@ export class Noema {
    * Opens a document that is kept in this browser, or begins a new one.
    *
    * @param id any name of 1 to 500 characters.
-   * @throws InvalidInput, StorageUnavailable, Aborted.
+   * @throws InvalidInput, StorageUnavailable, Aborted; QuotaExceeded when it is to be remembered and there is no room.
    */
-  open(id: string, { signal }: Cancellable = {}): Promise<Session> {
-    return Session.open(this.#connection, id, signal)
+  open(id: string, { signal, remember }: OpenOptions = {}): Promise<Session> {
+    return Session.open(this.#connection, id, { signal, remember })
   }
 
   /** Sentences → concepts, `[n, dim]` row-major, raw space. @throws InvalidInput, UnsupportedLanguage, Aborted. */

@@ -1,6 +1,6 @@
 import type { Concept, ContinueResult, DocumentChange, DocumentSentence } from '../engine/protocol'
 import type { Connection } from './connection'
-import type { ContinueOptions, EncodeOptions } from './noema'
+import type { ContinueOptions, EncodeOptions, OpenOptions } from './noema'
 import { requireText } from './require-text'
 import { streamConcepts } from './stream'
 
@@ -28,9 +28,9 @@ export class Session {
   }
 
   /** For `Noema.open`. */
-  static async open(connection: Connection, id: string, signal?: AbortSignal): Promise<Session> {
+  static async open(connection: Connection, id: string, { signal, remember }: OpenOptions = {}): Promise<Session> {
     const session = new Session(connection, id)
-    await session.#change({ kind: 'open' }, signal)
+    await session.#change({ kind: 'open', ...(remember !== undefined && { remember }) }, signal)
     return session
   }
 
@@ -93,8 +93,9 @@ export class Session {
   }
 
   /**
-   * Removes the document with the encodings and states of its sentences. Other documents that begin alike compute theirs again. Earlier
-   * versions of edited sentences stay in the caches until newer entries take their place.
+   * Removes the document with the encodings and states of its sentences and what is remembered of it. Other documents that begin alike compute
+   * their states again; all do where `Noema.memory` holds anything, since that may be part of any state. Earlier versions of edited sentences stay in
+   * the caches until newer entries take their place.
    */
   async forget(): Promise<void> {
     await this.#change({ kind: 'forget' })

@@ -2,7 +2,7 @@ import { InvalidInput, throwIfAborted } from '../errors'
 import { type Document, readDocument, type Sentence, writeDocument } from '../formats/document'
 import { Documents, requireDocumentId } from '../store/documents'
 import type { LoadedModel } from './loaded-model'
-import type { DocumentChange, DocumentSentence } from './protocol'
+import type { DocumentChange, DocumentSentence, MemorySource } from './protocol'
 
 /** A document as the model reads it. */
 export interface Prompt {
@@ -27,8 +27,9 @@ export class DocumentLibrary {
     const { sentences } = await this.#documents.read(id)
     const changed = await this.#changed(model, sentences, change)
     throwIfAborted(signal)
-    if (change.kind === 'fork') await this.#documents.write(change.as, { sentences })
-    else if (changed !== sentences) await this.#documents.write(id, { sentences: changed })
+    if (change.kind === 'open') await this.#remember(model, id, sentences, change.remember)
+    else if (change.kind === 'fork') await this.#documents.write(change.as, { sentences })
+    else await this.#write(model, id, sentences, changed, signal)
     return changed.map(({ text, language, concept }) => ({ text, language, generated: concept !== undefined }))
   }
 
@@ -53,7 +54,27 @@ export class DocumentLibrary {
   async write(model: LoadedModel, id: string, { text, language, vector }: { text: string; language: string; vector: Float32Array }) {
     const { sentences } = await this.#documents.read(id)
     const sentence = { text, language, concept: { space: model.spaceFingerprint, vector } }
-    await this.#documents.write(id, { sentences: [...sentences, sentence] })
+    await this.#write(model, id, sentences, [...sentences, sentence])
+  }
+
+  /** What is remembered of the document changes first and with it: where either has no room, both stay as they were. */
+  async #write(model: LoadedModel, id: string, before: Sentence[], after: Sentence[], signal?: AbortSignal): Promise<void> {
+    const isRemembered = await model.memory.has(sourceOf(id))
+    if (isRemembered) await remember(model, id, after, signal)
+    try {
+      await this.#documents.write(id, { sentences: after })
+    } catch (error) {
+      // If this fails too, the next `open` puts it right.
+      if (isRemembered) await remember(model, id, before).catch(() => {})
+      throw error
+    }
+  }
+
+  /** Has the memory hold the document, or not, or, by default, what it holds of it brought up to date. */
+  async #remember(model: LoadedModel, id: string, sentences: Sentence[], wanted?: boolean): Promise<void> {
+    const isRemembered = await model.memory.has(sourceOf(id))
+    if (wanted ?? isRemembered) await remember(model, id, sentences)
+    else if (isRemembered) await model.forgetMemory(sourceOf(id))
   }
 
   async #changed(model: LoadedModel, sentences: Sentence[], change: DocumentChange): Promise<Sentence[]> {
@@ -89,16 +110,29 @@ export class DocumentLibrary {
   /** Even a document that cannot be read any more can be forgotten. */
   async #forget(model: LoadedModel, id: string): Promise<[]> {
     const { sentences } = await this.#documents.read(id).catch((): Document => ({ sentences: [] }))
+    // Where anything is remembered, it may stand before the document in states that are found by it.
+    const isRecalled = (await model.memory.has(sourceOf(id))) || (await model.memory.size()) > 0
+    if (isRecalled) await model.forgetMemory(sourceOf(id))
     await this.#documents.delete(id)
-    if (sentences.length > 0) {
-      await model.forgetStates(await encodeDocument(model, sentences))
-      for (const [language, group] of Map.groupBy(sentences, ({ language }) => language)) {
-        const texts = group.map(({ text }) => text)
-        await model.forgetSentences(texts, language)
-      }
+    if (sentences.length === 0) return []
+    if (!isRecalled) await model.forgetStates(await encodeDocument(model, sentences))
+    for (const [language, group] of Map.groupBy(sentences, ({ language }) => language)) {
+      const texts = group.map(({ text }) => text)
+      await model.forgetSentences(texts, language)
     }
     return []
   }
+}
+
+function sourceOf(id: string): MemorySource {
+  return { kind: 'document', id }
+}
+
+async function remember(model: LoadedModel, id: string, sentences: readonly Sentence[], signal?: AbortSignal): Promise<void> {
+  const { dim } = model.space
+  const concepts = await encodeDocument(model, sentences, signal)
+  const rows = sentences.map(({ text, language }, n) => ({ text, language, vector: concepts.subarray(n * dim, (n + 1) * dim) }))
+  await model.memory.replace(sourceOf(id), rows)
 }
 
 function split(model: LoadedModel, text: string, language: string): Sentence[] {

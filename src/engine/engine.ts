@@ -1,6 +1,8 @@
 import * as Comlink from 'comlink'
 import { Aborted, ContextFull, InvalidInput, throwIfAborted } from '../errors'
 import type { OnProgress } from '../progress'
+import { requireDocumentId } from '../store/documents'
+import { mostResults } from './concept-memory'
 import { type CaseReport, runConformance } from './conformance'
 import { DocumentLibrary, type Prompt } from './document-library'
 import { LoadedModel } from './loaded-model'
@@ -13,8 +15,10 @@ import type {
   ContinueResult,
   DocumentChange,
   DocumentSentence,
+  MemorySource,
   ModelInfo,
   PredictRequest,
+  RememberedConcept,
   TeacherForcedConcept,
   TranslateRequest,
   Translation,
@@ -76,7 +80,7 @@ export class Engine {
         await this.#library.write(model, id, { text, language, vector })
         onConcept(concept)
       }
-      return this.#continuation(model, { length: prompt.sentences.length, read: async () => prompt }, request, signal, write)
+      return this.#continuation(model, { length: prompt.sentences.length, read: async () => prompt, document: id }, request, signal, write)
     })
     await stored
     return result
@@ -89,6 +93,35 @@ export class Engine {
 
   async exportDocument(job: number, id: string): Promise<string> {
     return this.#run(job, undefined, () => this.#library.export(id))
+  }
+
+  /** Adds the sentences of texts to notes of the concept memory; resolves to how many. */
+  async addToMemory(job: number, texts: string[], { language, source }: { language: string; source: string }): Promise<number> {
+    return this.#run(job, undefined, async (signal, model) => {
+      requireDocumentId(source)
+      const sentences = texts.flatMap((text) => this.#split(model, text, language))
+      const vectors = await model.encode(sentences, language, signal)
+      const { dim } = model.space
+      const rows = sentences.map((text, i) => ({ text, language, vector: vectors.subarray(i * dim, (i + 1) * dim) }))
+      await model.memory.append({ kind: 'notes', id: source }, rows)
+      return rows.length
+    })
+  }
+
+  /** @param query a text, or raw concepts [q, dim] */
+  async searchMemory(job: number, query: string | Float32Array, k: number, language: string): Promise<RememberedConcept[]> {
+    return this.#run(job, undefined, async (signal, model) => {
+      const vectors = typeof query === 'string' ? await model.encode(this.#split(model, query, language), language, signal) : query
+      return model.memory.search(vectors, k)
+    })
+  }
+
+  async forgetMemory(job: number, source?: MemorySource): Promise<void> {
+    return this.#run(job, undefined, (_, model) => model.forgetMemory(source))
+  }
+
+  async memorySize(job: number): Promise<number> {
+    return this.#run(job, undefined, (_, model) => model.memory.size())
   }
 
   async encode(job: number, sentences: string[], language: string): Promise<Float32Array> {
@@ -137,15 +170,16 @@ export class Engine {
     return this.#run(job, undefined, async (signal, model) => runConformance(file, await model.gpu(), signal))
   }
 
-  /** @param prompt is read once it is known to fit the model */
+  /** @param prompt is read once it is known to fit the model; `document` names the one it stands in */
   async #continuation(
     model: LoadedModel,
-    prompt: { length: number; read: () => Promise<Prompt> },
-    { concepts, seed, beam, conceptModel, to, ...sampling }: ContinueDocumentRequest,
+    prompt: { length: number; read: () => Promise<Prompt>; document?: string },
+    { concepts, seed, beam, conceptModel, to, recall = 0, ...sampling }: ContinueDocumentRequest,
     signal: AbortSignal,
     onConcept: (concept: Concept) => void | Promise<void>,
   ): Promise<{ result: ContinueResult; stored: Promise<void> }> {
     requireInteger('concepts', concepts, 1, 10_000)
+    requireInteger('recall', recall, 0, mostResults)
     const predictor = await model.conceptModel(conceptModel)
     if (prompt.length + concepts > predictor.maxLength) {
       throw new ContextFull(
@@ -153,17 +187,22 @@ export class Engine {
         { sentences: prompt.length, concepts, maxLength: predictor.maxLength },
       )
     }
-    const { sentences, concepts: vectors, language } = await prompt.read()
+    const read = await prompt.read()
+    const { sentences, language } = read
+    const room = Math.min(recall, predictor.maxLength - prompt.length - concepts)
+    const recalled = room > 0 ? await model.memory.recall(read, room, prompt.document) : []
+    const vectors = withRecalled(recalled, read.concepts)
     const rows = await predictor.recall(vectors)
     const generation = predictor.generate(vectors, { concepts, seed, sampling, signal })
     try {
       for (let index = 0; ; index++) {
         const { value, done } = await generation.next()
-        if (done) return { result: { stop: value, sentences, rows }, stored: predictor.stored() }
+        if (done) return { result: { stop: value, sentences, recalled, rows }, stored: predictor.stored() }
         const start = performance.now()
         const [decoded] = await model.space.decode(value.embedding, { language: to ?? language, beam: beam ?? predictor.beam, signal })
         const timing = { predict: value.milliseconds, decode: performance.now() - start }
-        await onConcept({ index, text: decoded?.text ?? '', language: to ?? language, embedding: value.embedding, timing })
+        const source = index === 0 && recalled.length > 0 && { recalled }
+        await onConcept({ index, text: decoded?.text ?? '', language: to ?? language, embedding: value.embedding, timing, ...source })
       }
     } finally {
       await generation.return('length')
@@ -197,6 +236,18 @@ function rejectWhenAborted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     signal.addEventListener('abort', () => reject(new Aborted('The call was aborted.')), { once: true })
   })
+}
+
+/** Recalled concepts and then a prompt, [n, dim]; the most relevant stands nearest to the prompt. */
+function withRecalled(recalled: readonly RememberedConcept[], prompt: Float32Array): Float32Array {
+  const parts = [...recalled.map(({ embedding }) => embedding).reverse(), prompt]
+  const vectors = new Float32Array(parts.reduce((length, part) => length + part.length, 0))
+  let offset = 0
+  for (const part of parts) {
+    vectors.set(part, offset)
+    offset += part.length
+  }
+  return vectors
 }
 
 function requireInteger(name: string, value: number, least: number, most: number): void {

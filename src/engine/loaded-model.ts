@@ -5,8 +5,10 @@ import type { OnProgress } from '../progress'
 import { Space } from '../space/space'
 import { ConceptStates } from '../store/concept-states'
 import { EncodedSentences } from '../store/encoded-sentences'
+import type { MemorySource } from '../store/memory-chunk'
 import { loadModelFiles, type ModelFiles } from '../store/model-files'
 import { prefixChain } from '../store/prefix-chain'
+import { ConceptMemory } from './concept-memory'
 import { spaceFingerprint, stateIdentity } from './fingerprint'
 import { Predictor } from './predictor'
 import type { Backend, DeviceInfo, ModelInfo } from './protocol'
@@ -19,6 +21,8 @@ export class LoadedModel {
   readonly #files: ModelFiles
   /** Differs wherever encoding the same sentence could give another vector. */
   readonly spaceFingerprint: string
+  /** Sentences remembered with where they came from. */
+  readonly memory: ConceptMemory
   readonly #sentences: SentenceCache
   readonly #states = new ConceptStates()
   readonly #predictors = new Map<string, Promise<Predictor>>()
@@ -30,6 +34,7 @@ export class LoadedModel {
     this.#files = files
     this.space = space
     this.spaceFingerprint = fingerprint
+    this.memory = new ConceptMemory({ fingerprint, dim: space.dim }, () => this.gpu())
     this.#sentences = new SentenceCache(space, new EncodedSentences({ fingerprint, dim: space.dim }))
   }
 
@@ -145,6 +150,19 @@ export class LoadedModel {
       const identity = await stateIdentity(this.#files.fingerprint, name, this.#gpu.info)
       await this.#states.forget(await prefixChain(identity, concepts, this.space.dim))
     }
+  }
+
+  /**
+   * Removes a source from the concept memory, or all of it, and the encodings of its sentences. It may have been recalled before any document, so
+   * the states of all documents go as well.
+   */
+  async forgetMemory(source?: MemorySource): Promise<void> {
+    const texts = source && (await this.memory.texts(source))
+    await this.memory.forget(source)
+    for (const predictor of this.#predictors.values()) await (await predictor).forget()
+    await this.#states.clear()
+    if (!texts) await this.#sentences.clear()
+    else for (const [language, group] of texts) await this.forgetSentences(group, language)
   }
 
   dispose(): void {

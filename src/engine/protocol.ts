@@ -1,4 +1,7 @@
 import type { StopReason } from '../models/generate'
+import type { MemorySource } from '../store/memory-chunk'
+
+export type { MemorySource }
 
 /** Which machinery predicts concepts. `auto` takes WebGPU where there is an adapter. */
 export type Backend = 'auto' | 'webgpu'
@@ -15,6 +18,21 @@ export interface Concept {
   embedding: Float32Array
   /** Milliseconds spent predicting the vector and decoding it into text. */
   timing: { predict: number; decode: number }
+  /** With the first concept only, where any were recalled: see `ContinueResult.recalled`. */
+  recalled?: RememberedConcept[]
+}
+
+/** A sentence of the concept memory that was found. */
+export interface RememberedConcept {
+  text: string
+  /** FLORES-200 code of `text`. */
+  language: string
+  /** `[dim]`, raw space. */
+  embedding: Float32Array
+  /** Cosine with what was searched for, −1 to 1: the highest, where that had several sentences. */
+  score: number
+  /** Where it comes from, and which of the sentences there it is, from 0. */
+  source: MemorySource & { index: number }
 }
 
 /**
@@ -52,6 +70,7 @@ export interface ContinueSettings extends SamplingSettings {
   seed: number
   beam?: number
   conceptModel?: string
+  recall?: number
 }
 
 export interface ContinueRequest extends ContinueSettings {
@@ -65,9 +84,9 @@ export interface ContinueDocumentRequest extends ContinueSettings {
   to?: string
 }
 
-/** What can be done to a document; `open` changes nothing. */
+/** What can be done to a document; `open` changes nothing but what is remembered of it. */
 export type DocumentChange =
-  | { kind: 'open' }
+  | { kind: 'open'; remember?: boolean }
   | { kind: 'append'; text: string; language: string }
   /** A text without a word removes the sentence. `language` by default: the sentence's. */
   | { kind: 'edit'; index: number; text: string; language?: string }
@@ -90,7 +109,9 @@ export interface ContinueResult {
   stop: StopReason
   /** The prompt as the sentences the model read. */
   sentences: string[]
-  /** Where the model's state of the prompt came from. */
+  /** What the concept memory put before the prompt, the most like it first; the model read them in the reverse order. */
+  recalled: RememberedConcept[]
+  /** Where the model's state of the prompt, and of what was recalled before it, came from. */
   rows: RowCounts
 }
 

@@ -45,6 +45,12 @@ export class SentenceCache {
     await this.#store.forget(sentences, language)
   }
 
+  /** Removes everything. */
+  async clear(): Promise<void> {
+    this.#vectors.clear()
+    await this.#store.clear()
+  }
+
   async #find(sentences: readonly string[], language: string): Promise<Map<string, Float32Array>> {
     const found = new Map<string, Float32Array>()
     const take = (sentence: string, vector: Float32Array | null | undefined) => vector && found.set(sentence, vector)

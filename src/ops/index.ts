@@ -1,5 +1,18 @@
 /** The operations of a concept model on the GPU. Each folder has the kernel's host side, its plain definition and its test. */
 export { type Attention, type AttentionArguments, type CrossAttentionArguments, loadAttention } from './attention'
+export {
+  bestRows,
+  type CosineSearch,
+  type CosineSearchArguments,
+  cosineErrorBound,
+  cosineReference,
+  type FoundRow,
+  loadCosineSearch,
+  packedWidth,
+  packRows,
+  rankedRows,
+  searchTile,
+} from './cosine-search'
 export { type CursorState, createCursor, writeCursor } from './cursor'
 export {
   type DdimCoefficients,

@@ -94,6 +94,16 @@ export class ConceptStates {
     }
   }
 
+  /** Removes everything. */
+  async clear(): Promise<void> {
+    try {
+      const keys = await this.#storage.keys()
+      if (keys.length > 0) await this.#storage.delete(keys)
+    } catch {
+      // The store is out of order: there is nothing more to be done.
+    }
+  }
+
   async #read({ links, rowWidth }: StateOwner, from: number): Promise<Float32Array> {
     const size = this.chunkRows(rowWidth)
     const firstLinks = new Set(links.filter((_, position) => position % size === 0))

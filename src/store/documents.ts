@@ -1,6 +1,7 @@
-import { InvalidInput, QuotaExceeded, StorageUnavailable } from '../errors'
+import { InvalidInput } from '../errors'
 import { type Document, parseDocument } from '../formats/document'
 import { indexedDbStorage, type Storage } from './storage'
+import { storageFailure } from './storage-failure'
 
 /** Documents by the name their owner gave them. Each is one value, so a write is whole or does not happen. */
 export class Documents {
@@ -13,38 +14,23 @@ export class Documents {
 
   /** @returns an empty document when there is none of this name. @throws InvalidInput when what is stored is none; StorageUnavailable. */
   async read(id: string): Promise<Document> {
-    const value = await this.#storage.get(id).catch((cause): never => {
-      throw unavailable(cause)
-    })
+    const value = await this.#storage.get(id).catch(refuse)
     return value === undefined ? { sentences: [] } : parseDocument(value)
   }
 
   /** Whole or not at all. @throws QuotaExceeded when the storage is full; StorageUnavailable. */
   async write(id: string, { sentences }: Document): Promise<void> {
-    try {
-      await this.#storage.set(id, { sentences })
-    } catch (cause) {
-      if (!(cause instanceof Error && cause.name === 'QuotaExceededError')) throw unavailable(cause)
-      const { usage = null, quota = null } = (await globalThis.navigator?.storage?.estimate().catch(() => undefined)) ?? {}
-      const message = 'The browser’s storage is full: the document stays as it was. Make room and try again.'
-      throw new QuotaExceeded(message, { usage, quota }, { cause })
-    }
+    await this.#storage.set(id, { sentences }).catch(refuse)
   }
 
   /** @throws StorageUnavailable. */
   async delete(id: string): Promise<void> {
-    await this.#storage.delete([id]).catch((cause): never => {
-      throw unavailable(cause)
-    })
+    await this.#storage.delete([id]).catch(refuse)
   }
 }
 
-function unavailable(cause: unknown): StorageUnavailable {
-  return new StorageUnavailable(
-    'The browser does not let this page keep documents: allow storage, or leave the private window.',
-    {},
-    { cause },
-  )
+async function refuse(cause: unknown): Promise<never> {
+  throw await storageFailure(cause, 'documents', 'the document stays as it was')
 }
 
 /** @throws InvalidInput for what cannot name a document. */

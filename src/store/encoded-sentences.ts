@@ -76,6 +76,16 @@ export class EncodedSentences {
     }
   }
 
+  /** Removes everything. */
+  async clear(): Promise<void> {
+    try {
+      const keys = await this.#storage.keys()
+      if (keys.length > 0) await this.#storage.delete(keys)
+    } catch {
+      // The store is out of order: there is nothing more to be done.
+    }
+  }
+
   /** Over capacity an eighth goes at once, so that this is rare. */
   async #makeRoom(): Promise<void> {
     const keys = await this.#storage.keys()
