@@ -6,6 +6,7 @@ export type {
   ModelInfo,
   RowCounts,
   SamplingSettings,
+  StorageInfo,
   TeacherForcedConcept,
   Translation,
 } from '../engine/protocol'

@@ -1,4 +1,4 @@
-import { InvalidInput, throwIfAborted, WebGpuUnavailable } from '../errors'
+import { InvalidInput, serializeError, throwIfAborted, WebGpuUnavailable } from '../errors'
 import type { Manifest } from '../formats/manifest'
 import { type Gpu, requestGpu } from '../gpu'
 import type { OnProgress } from '../progress'
@@ -78,6 +78,7 @@ export class LoadedModel {
   get info(): ModelInfo {
     const { name, version, licence, space, conceptModels, defaultConceptModel } = this.manifest
     const { architecture, decoding } = this.#defaults
+    const { warning } = this.#files
     return {
       name,
       version,
@@ -90,7 +91,7 @@ export class LoadedModel {
       maxConcepts: architecture.max_seq_len,
       decoding: { steps: decoding.steps, guidance: decoding.guidanceScale },
       device: this.#device,
-      storageWarning: this.#files.warning,
+      storage: { stored: this.#files.stored, persistent: false, warning: warning && serializeError(warning) },
     }
   }
 

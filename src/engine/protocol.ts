@@ -1,3 +1,4 @@
+import type { SerializedError } from '../errors'
 import type { StopReason } from '../models/generate'
 
 /** Which machinery predicts concepts. `auto` takes WebGPU where there is an adapter. */
@@ -135,8 +136,23 @@ export interface ModelInfo {
   /** Decoding defaults of the default concept model. */
   decoding: { steps: number; guidance: number }
   device: DeviceInfo
-  /** Set when the files could not be kept for the next visit; a sentence for the user. */
-  storageWarning: string | null
+  storage: StorageInfo
+}
+
+/** What the browser keeps of the model for the next visit. */
+export interface StorageInfo {
+  /** Whether all of the model's files are stored. */
+  stored: boolean
+  /**
+   * Whether the browser has promised not to remove them when it runs out of room. It is asked once, when a model is stored, and some browsers ask
+   * their user: this may become true later.
+   */
+  persistent: boolean
+  /**
+   * Why the files could not be stored, or why an older version is used; the message is for the user. Codes: `quota-exceeded`, whose details are
+   * the bytes `needed` and `available` (null where the browser does not say), `storage-unavailable`, `download-failed`.
+   */
+  warning: SerializedError | null
 }
 
 /** Where concepts are predicted, or why they cannot be. */
