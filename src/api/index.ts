@@ -14,6 +14,7 @@ export {
   Aborted,
   ContextFull,
   DeviceLost,
+  DocumentChanged,
   DownloadFailed,
   InvalidInput,
   KernelError,

@@ -58,12 +58,15 @@ export interface ContinueDocumentRequest extends ContinueSettings {
 export type DocumentChange =
   | { kind: 'open' }
   | { kind: 'append'; text: string; language: string }
-  /** A text without a word removes the sentence. `language` by default: the sentence's. */
-  | { kind: 'edit'; index: number; text: string; language?: string }
+  /** A text without a word removes the sentence. `language` by default: the sentence's. `seen`: the sentence that the caller knows there. */
+  | { kind: 'edit'; index: number; text: string; language?: string; seen: DocumentSentence | null }
   /** Writes a copy under another name. */
   | { kind: 'fork'; as: string }
   | { kind: 'import'; file: string }
   | { kind: 'forget' }
+
+/** The BroadcastChannel that says, by its name, which document was changed. */
+export const documentNews = 'noema-documents'
 
 /** A sentence of a document. */
 export interface DocumentSentence {
