@@ -54,8 +54,9 @@ test('a connection cut in the middle costs no more than a chunk, and the whole m
   expect((await load(page)).code).toBe('download-failed')
   const before = server.transfers.length
 
+  const { targetInfo } = await (await page.context().newCDPSession(page)).send('Target.getTargetInfo')
   const devtools = await browser.newBrowserCDPSession()
-  await devtools.send('Browser.grantPermissions', { permissions: ['durableStorage'] })
+  await devtools.send('Browser.grantPermissions', { permissions: ['durableStorage'], browserContextId: targetInfo.browserContextId })
   const { code, storage, loaded } = await load(page)
   expect(code).toBe('loaded')
   expect(storage).toEqual({ stored: true, persistent: true, warning: null })

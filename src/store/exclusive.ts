@@ -14,8 +14,7 @@ export async function exclusive<T>(name: string, signal: AbortSignal | undefined
     hasBegun = true
     return task()
   }
-  // With the types of TypeScript's DOM library the request resolves to what a promise that the task gives would resolve to.
-  return (locks.request(name, signal ? { signal } : {}, begin) as Promise<T>).catch((cause): never => {
+  return locks.request(name, signal ? { signal } : {}, begin).catch((cause): never => {
     if (!hasBegun && signal?.aborted) throw new Aborted('The call was aborted.', {}, { cause })
     throw cause
   })
