@@ -1,7 +1,7 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { beforeEach, expect, test, vi } from 'vitest'
 import { DocumentChanged, InvalidInput } from '../errors'
 import { Documents } from '../store/documents'
-import { FakeLocks, MemoryStorage } from '../store/testing'
+import { indexedDbStorage } from '../store/storage'
 import { DocumentLibrary } from './document-library'
 import type { LoadedModel } from './loaded-model'
 import type { DocumentChange } from './protocol'
@@ -18,23 +18,15 @@ const model = {
   forgetSentences: async () => undefined,
 } as unknown as LoadedModel
 
-/** Two tabs with one storage whose every access takes a while. */
+/** Two tabs with one storage. */
 let one: DocumentLibrary
 let two: DocumentLibrary
 
-beforeEach(() => {
-  vi.stubGlobal('navigator', { locks: new FakeLocks() })
-  const storage = new MemoryStorage()
-  const { get, set } = storage
-  const soon = () => new Promise((resolve) => setTimeout(resolve, 1))
-  storage.get = (key) => soon().then(() => get.call(storage, key))
-  storage.set = (key, value) => soon().then(() => set.call(storage, key, value))
+beforeEach(async () => {
+  const storage = indexedDbStorage('noema-test-documents')
+  await storage.delete(await storage.keys())
   one = new DocumentLibrary(new Documents(storage))
-  two = new DocumentLibrary(new Documents(storage))
-})
-
-afterEach(() => {
-  vi.unstubAllGlobals()
+  two = new DocumentLibrary(new Documents(indexedDbStorage('noema-test-documents')))
 })
 
 const change = async (tab: DocumentLibrary, change: DocumentChange, id = 'shared') =>
@@ -89,7 +81,7 @@ test('of two forks into one name, and of two imports into one document, one is r
 test('a change is told to the other tabs by name', async () => {
   const heard: unknown[] = []
   const channel = new BroadcastChannel('noema-documents')
-  channel.onmessage = (event) => heard.push((event as MessageEvent).data)
+  channel.onmessage = ({ data }) => heard.push(data)
   await append(one, 'A.')
   await change(one, { kind: 'fork', as: 'copy' })
   await change(two, { kind: 'forget' })
