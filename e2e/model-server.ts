@@ -51,7 +51,7 @@ export async function serveModel(): Promise<ModelServer> {
     if (end === bytes.length) return response.end()
     model.cut = null
     // What was sent is to arrive.
-    await after(1000)
+    await after(3000)
     response.destroy()
   })
   await new Promise<void>((listening) => server.listen(0, 'localhost', listening))

@@ -68,7 +68,7 @@ test('a connection cut in the middle costs no more than a chunk, and the whole m
 })
 
 test('of two tabs one downloads and the other waits with its progress', async ({ page, context }) => {
-  server.speed = 12e6
+  server.speed = 5e6
   const other = await context.newPage()
   const first = load(page)
   await expect.poll(() => transfersOf('manifest.json').length).toBe(1)
