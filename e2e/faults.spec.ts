@@ -61,7 +61,7 @@ for (const [what, file, answer, code] of faults) {
   })
 }
 
-test('an aborted download leaves nothing half-kept', async ({ page }) => {
+test('an aborted download does not spoil the next visit', async ({ page }) => {
   expect((await tryLoad(page, 100_000)).code).toBe('aborted')
   expect((await tryLoad(page)).code).toBe('loaded')
 })

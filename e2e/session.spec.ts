@@ -174,7 +174,13 @@ test('a full storage costs the speed and nothing else; a change that cannot be s
     const texts: string[] = []
     for await (const { text } of noema.continue(beginning, { concepts: 2, seed: 3, conceptModel: 'two-tower', steps: 4 })) texts.push(text)
     const kept = (await noema.open('full')).sentences.length
-    return { append, written: texts.length, sentences: session.sentences.length, kept, warning: noema.info.storageWarning }
+    return { append, written: texts.length, sentences: session.sentences.length, kept, storage: noema.info.storage }
   })
-  expect(full).toEqual({ append: 'quota-exceeded', written: 2, sentences: 0, kept: 0, warning: expect.stringContaining('no room') })
+  expect(full).toEqual({ append: 'quota-exceeded', written: 2, sentences: 0, kept: 0, storage: expect.anything() })
+  const { stored, warning } = full.storage
+  expect(stored).toBe(false)
+  expect(warning?.code).toBe('quota-exceeded')
+  expect(warning?.message).toContain('no room')
+  expect(Number(warning?.details.needed)).toBeGreaterThan(20_000_000)
+  expect(Number(warning?.details.available)).toBe(0)
 })

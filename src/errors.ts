@@ -48,6 +48,8 @@ export class StorageUnavailable extends errorClass('StorageUnavailable', 'storag
 export class ContextFull extends errorClass('ContextFull', 'context-full') {}
 /** The language code is not one of the space's languages; `details.supported` lists them. */
 export class UnsupportedLanguage extends errorClass('UnsupportedLanguage', 'unsupported-language') {}
+/** Another tab has changed the document since it was last seen: nothing was done. Look at it as it is now and decide again. */
+export class DocumentChanged extends errorClass('DocumentChanged', 'document-changed') {}
 /** An argument is empty, too large, of the wrong shape or out of range. */
 export class InvalidInput extends errorClass('InvalidInput', 'invalid-input') {}
 /** The caller aborted the call, or disposed of the engine while it ran. */
@@ -66,6 +68,7 @@ const classes = [
   StorageUnavailable,
   ContextFull,
   UnsupportedLanguage,
+  DocumentChanged,
   InvalidInput,
   Aborted,
   WorkerFailed,

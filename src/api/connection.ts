@@ -13,6 +13,8 @@ export interface Connection {
   /** Makes a function callable from the worker. */
   // biome-ignore lint/suspicious/noExplicitAny: callbacks of every shape pass through unchanged
   callback<F extends (...values: any[]) => void>(run: F): F
+  /** Resolves when the worker has ended, by `close` or by itself. */
+  ended: Promise<void>
   /** Ends the worker; calls in flight reject with `Aborted`. */
   close(): void
 }
@@ -30,7 +32,6 @@ export async function connect(signal?: AbortSignal): Promise<Connection> {
   const ended = new Promise<never>((_, reject) => {
     end = reject
   })
-  ended.catch(() => undefined)
   worker.onerror = (event) => end(new WorkerFailed(`The engine's worker stopped: ${event.message || 'its script could not be loaded'}.`))
 
   // The root proxy is held by the returned object for as long as calls may be made: Comlink ends the channel of a collected proxy.
@@ -49,6 +50,7 @@ export async function connect(signal?: AbortSignal): Promise<Connection> {
       }
     },
     callback: (run) => Comlink.proxy(run),
+    ended: ended.catch(() => undefined),
     close() {
       end(new Aborted('The engine was disposed of.'))
       worker.terminate()

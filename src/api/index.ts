@@ -11,6 +11,7 @@ export type {
   RememberedConcept,
   RowCounts,
   SamplingSettings,
+  StorageInfo,
   TeacherForcedConcept,
   Translation,
 } from '../engine/protocol'
@@ -18,6 +19,7 @@ export {
   Aborted,
   ContextFull,
   DeviceLost,
+  DocumentChanged,
   DownloadFailed,
   InvalidInput,
   KernelError,

@@ -3,6 +3,7 @@ import { InvalidInput } from '../errors'
 import type { OnProgress } from '../progress'
 import { connect } from './connection'
 import { Noema } from './noema'
+import { askToPersist } from './persistence'
 
 export interface LoadOptions {
   /** Called as files arrive and parts become ready; totals are known from the first call of a stage. */
@@ -29,6 +30,7 @@ export async function load(model = 'mini', options: LoadOptions = {}): Promise<N
     const info = await connection.call(options.signal, (engine, job) =>
       engine.load(job, { url, backend: options.backend ?? 'auto' }, connection.callback(options.onProgress ?? (() => undefined))),
     )
+    await askToPersist(info.storage)
     return new Noema(connection, info)
   } catch (error) {
     connection.close()

@@ -1,4 +1,5 @@
-import type { Concept, ContinueResult, DocumentChange, DocumentSentence } from '../engine/protocol'
+import { type Concept, type ContinueResult, type DocumentChange, type DocumentSentence, documentNews } from '../engine/protocol'
+import { DocumentChanged } from '../errors'
 import type { Connection } from './connection'
 import type { ContinueOptions, EncodeOptions, OpenOptions } from './noema'
 import { requireText } from './require-text'
@@ -13,6 +14,10 @@ export interface ContinueSessionOptions extends Omit<ContinueOptions, 'language'
 /**
  * A document that outlives the tab. Every change is in the browser's storage before its call returns, and what the model made of the document
  * is kept as well: when it is opened again, only what is new is computed. Made by `Noema.open`.
+ *
+ * Other tabs may work on the document at the same time, and no text is lost: `append` comes after whatever is there by then; `edit` and `continue`
+ * throw DocumentChanged, and change nothing, when the sentence to be edited, or any that the new one goes on from, is not the one that was seen.
+ * `sentences` is the document as it is after each call, and `watch` tells of changes in between. `forget` removes what any tab wrote.
  *
  * Each call may throw StorageUnavailable when the browser keeps nothing for this page, QuotaExceeded when it is full (the document then stays
  * as it was) and InvalidInput when what is stored cannot be read.
@@ -49,17 +54,19 @@ export class Session {
    * stays good.
    *
    * @param language of the text. Default: the sentence's.
-   * @throws InvalidInput for an index that is not there, UnsupportedLanguage, Aborted.
+   * @throws InvalidInput for an index that is not there; DocumentChanged when the sentence is not the one in `sentences` any more;
+   * UnsupportedLanguage; Aborted.
    */
   async edit(index: number, text: string, { language, signal }: EncodeOptions = {}): Promise<void> {
-    await this.#change({ kind: 'edit', index, text: requireText(text), ...(language !== undefined && { language }) }, signal)
+    const seen = this.#sentences[index] ?? null
+    await this.#change({ kind: 'edit', index, text: requireText(text), seen, ...(language !== undefined && { language }) }, signal)
   }
 
   /**
    * Writes on, as `Noema.continue` does; each concept is in the document before it is yielded. Continuing twice by one concept gives what
    * continuing once by two gives, a reload in between or not.
    *
-   * @throws as `Noema.continue`.
+   * @throws as `Noema.continue`; DocumentChanged when another tab changes the document meanwhile: the concepts yielded so far are in it.
    */
   async *continue(options: ContinueSessionOptions = {}): AsyncGenerator<Concept, ContinueResult> {
     const { signal, ...settings } = options
@@ -67,12 +74,37 @@ export class Session {
     const note = ({ text, language }: Concept) => {
       this.#sentences = [...this.#sentences, { text, language, generated: true }]
     }
-    return yield* streamConcepts(
-      this.#connection,
-      signal,
-      (engine, job, onConcept) => engine.continueDocument(job, this.id, request, onConcept),
-      note,
-    )
+    const run: Parameters<typeof streamConcepts>[2] = (engine, job, onConcept) => engine.continueDocument(job, this.id, request, onConcept)
+    try {
+      return yield* streamConcepts(this.#connection, signal, run, note)
+    } catch (error) {
+      throw await this.#seen(error)
+    }
+  }
+
+  /**
+   * Calls back when another tab, or another session of this one, has changed the document and `sentences` shows it.
+   * @returns what ends it; disposing of the model does too.
+   */
+  watch(onChange: () => void): () => void {
+    const channel = new BroadcastChannel(documentNews)
+    const end = () => channel.close()
+    let news = 0
+    channel.onmessage = async ({ data }) => {
+      if (data !== this.id || news++ > 0) return
+      // News that comes while the document is read may be of a later change.
+      for (let heard = 0; heard < news; ) {
+        heard = news
+        // What cannot be read now is told by the next call.
+        const sentences = await this.#run({ kind: 'open' }).catch(() => this.#sentences)
+        if (JSON.stringify(sentences) === JSON.stringify(this.#sentences)) continue
+        this.#sentences = sentences
+        onChange()
+      }
+      news = 0
+    }
+    this.#connection.ended.then(end)
+    return end
   }
 
   /** A copy under another name; what the model made of the document serves both. @throws InvalidInput when the name is taken. */
@@ -102,6 +134,20 @@ export class Session {
   }
 
   async #change(change: DocumentChange, signal?: AbortSignal): Promise<void> {
-    this.#sentences = await this.#connection.call(signal, (engine, job) => engine.changeDocument(job, this.id, change))
+    try {
+      this.#sentences = await this.#run(change, signal)
+    } catch (error) {
+      throw await this.#seen(error)
+    }
+  }
+
+  /** Looks at the document again when the error says that it is another by now. */
+  async #seen(error: unknown): Promise<unknown> {
+    if (error instanceof DocumentChanged) this.#sentences = await this.#run({ kind: 'open' }).catch(() => this.#sentences)
+    return error
+  }
+
+  #run(change: DocumentChange, signal?: AbortSignal): Promise<readonly DocumentSentence[]> {
+    return this.#connection.call(signal, (engine, job) => engine.changeDocument(job, this.id, change))
   }
 }

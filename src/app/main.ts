@@ -31,7 +31,7 @@ async function start(): Promise<void> {
     bar.hidden = true
     show(
       loading,
-      `Ready: ${noema.info.name} ${noema.info.version}, ${noema.info.languages.length} languages.${noema.info.storageWarning ? ` ${noema.info.storageWarning}` : ''}`,
+      `Ready: ${noema.info.name} ${noema.info.version}, ${noema.info.languages.length} languages.${noema.info.storage.warning ? ` ${noema.info.storage.warning.message}` : ''}`,
     )
     ready(noema)
   } catch (error) {

@@ -1,8 +1,9 @@
-import { InvalidInput, throwIfAborted } from '../errors'
+import { DocumentChanged, InvalidInput, throwIfAborted } from '../errors'
 import { type Document, readDocument, type Sentence, writeDocument } from '../formats/document'
 import { Documents, requireDocumentId } from '../store/documents'
+import { exclusive } from '../store/exclusive'
 import type { LoadedModel } from './loaded-model'
-import type { DocumentChange, DocumentSentence, MemorySource } from './protocol'
+import { type DocumentChange, type DocumentSentence, documentNews, type MemorySource } from './protocol'
 
 /** A document as the model reads it. */
 export interface Prompt {
@@ -13,23 +14,41 @@ export interface Prompt {
   language: string
 }
 
-/** The documents kept in this browser, changed one step at a time: each step is stored before it counts. */
+/** A document as it was read from the store. */
+export interface DocumentPrompt extends Prompt {
+  document: readonly Sentence[]
+}
+
+/**
+ * The documents kept in this browser, changed one step at a time: each step is stored before it counts. Several tabs may work on one document:
+ * a step reads, changes and stores it under a lock, so that none is lost. What is appended comes after whatever is there by then; what would
+ * replace or follow a sentence is refused when another stands there than the caller has seen.
+ */
 export class DocumentLibrary {
-  readonly #documents = new Documents()
+  readonly #documents: Documents
+
+  /** @param documents default: those in IndexedDB. */
+  constructor(documents = new Documents()) {
+    this.#documents = documents
+  }
 
   /**
    * Does one thing to a document and returns its sentences afterwards; nothing is changed by a step that fails.
-   * @throws InvalidInput, UnsupportedLanguage, QuotaExceeded, StorageUnavailable, Aborted.
+   * @throws DocumentChanged, InvalidInput, UnsupportedLanguage, QuotaExceeded, StorageUnavailable, Aborted.
    */
   async change(model: LoadedModel, id: string, change: DocumentChange, signal?: AbortSignal): Promise<DocumentSentence[]> {
     requireDocumentId(id)
     if (change.kind === 'forget') return this.#forget(model, id)
-    const { sentences } = await this.#documents.read(id)
-    const changed = await this.#changed(model, sentences, change)
-    throwIfAborted(signal)
-    if (change.kind === 'open') await this.#remember(model, id, sentences, change.remember)
-    else if (change.kind === 'fork') await this.#documents.write(change.as, { sentences })
-    else await this.#write(model, id, sentences, changed, signal)
+    if (change.kind === 'fork') requireDocumentId(change.as)
+    const changed = await this.#alone(change.kind === 'fork' ? change.as : id, signal, async () => {
+      const { sentences } = await this.#documents.read(id)
+      const changed = await this.#changed(model, id, sentences, change)
+      throwIfAborted(signal)
+      if (change.kind === 'open') await this.#remember(model, id, sentences, change.remember)
+      else if (change.kind === 'fork') await this.#write(model, change.as, [], sentences)
+      else if (changed !== sentences) await this.#write(model, id, sentences, changed, signal)
+      return changed
+    })
     return changed.map(({ text, language, concept }) => ({ text, language, generated: concept !== undefined }))
   }
 
@@ -42,53 +61,50 @@ export class DocumentLibrary {
    * The document's concepts: those that the model wrote as it wrote them, the others encoded.
    * @throws InvalidInput for an empty document; UnsupportedLanguage; StorageUnavailable; Aborted.
    */
-  async prompt(model: LoadedModel, id: string, signal?: AbortSignal): Promise<Prompt> {
+  async prompt(model: LoadedModel, id: string, signal?: AbortSignal): Promise<DocumentPrompt> {
     const { sentences } = await this.#documents.read(id)
     const last = sentences.at(-1)
     if (!last) throw new InvalidInput('The document is empty: append a sentence first.')
     const concepts = await encodeDocument(model, sentences, signal)
-    return { sentences: sentences.map(({ text }) => text), concepts, language: last.language }
+    return { document: sentences, sentences: sentences.map(({ text }) => text), concepts, language: last.language }
   }
 
-  /** Adds a sentence that the model wrote. @param vector its raw concept, [dim] */
-  async write(model: LoadedModel, id: string, { text, language, vector }: { text: string; language: string; vector: Float32Array }) {
-    const { sentences } = await this.#documents.read(id)
-    const sentence = { text, language, concept: { space: model.spaceFingerprint, vector } }
-    await this.#write(model, id, sentences, [...sentences, sentence])
+  /**
+   * Adds a sentence that the model wrote.
+   *
+   * @param seen the document that it goes on from.
+   * @param concept its vector is raw, [dim].
+   * @returns the document with the sentence.
+   * @throws DocumentChanged when the document is another by now; QuotaExceeded, StorageUnavailable.
+   */
+  async write(
+    model: LoadedModel,
+    id: string,
+    seen: readonly Sentence[],
+    { text, language, vector }: { text: string; language: string; vector: Float32Array },
+  ): Promise<readonly Sentence[]> {
+    return this.#alone(id, undefined, async () => {
+      const { sentences } = await this.#documents.read(id)
+      const isSame = sentences.length === seen.length && sentences.every((sentence, n) => isSameSentence(sentence, seen[n]!))
+      if (!isSame) throw changedElsewhere(id)
+      const written = [...sentences, { text, language, concept: { space: model.spaceFingerprint, vector } }]
+      await this.#write(model, id, sentences, written)
+      return written
+    })
   }
 
-  /** What is remembered of the document changes first and with it: where either has no room, both stay as they were. */
-  async #write(model: LoadedModel, id: string, before: Sentence[], after: Sentence[], signal?: AbortSignal): Promise<void> {
-    const isRemembered = await model.memory.has(sourceOf(id))
-    if (isRemembered) await remember(model, id, after, signal)
-    try {
-      await this.#documents.write(id, { sentences: after })
-    } catch (error) {
-      // If this fails too, the next `open` puts it right.
-      if (isRemembered) await remember(model, id, before).catch(() => {})
-      throw error
-    }
-  }
-
-  /** Has the memory hold the document, or not, or, by default, what it holds of it brought up to date. */
-  async #remember(model: LoadedModel, id: string, sentences: Sentence[], wanted?: boolean): Promise<void> {
-    const isRemembered = await model.memory.has(sourceOf(id))
-    if (wanted ?? isRemembered) await remember(model, id, sentences)
-    else if (isRemembered) await model.forgetMemory(sourceOf(id))
-  }
-
-  async #changed(model: LoadedModel, sentences: Sentence[], change: DocumentChange): Promise<Sentence[]> {
+  async #changed(model: LoadedModel, id: string, sentences: Sentence[], change: DocumentChange): Promise<Sentence[]> {
     switch (change.kind) {
       case 'append':
         return [...sentences, ...split(model, change.text, change.language)]
       case 'edit': {
         const { index, text } = change
         const edited = sentences[index]
-        if (!edited) throw new InvalidInput(`The document has ${sentences.length} sentences and none at index ${index}.`)
+        if (!edited && !change.seen) throw new InvalidInput(`The document has ${sentences.length} sentences and none at index ${index}.`)
+        if (!edited || !change.seen || !isSameSentence(edited, change.seen)) throw changedElsewhere(id)
         return sentences.toSpliced(index, 1, ...(/\S/.test(text) ? split(model, text, change.language ?? edited.language) : []))
       }
       case 'fork':
-        requireDocumentId(change.as)
         await this.#requireNone(change.as)
         return sentences
       case 'import': {
@@ -109,11 +125,16 @@ export class DocumentLibrary {
 
   /** Even a document that cannot be read any more can be forgotten. */
   async #forget(model: LoadedModel, id: string): Promise<[]> {
-    const { sentences } = await this.#documents.read(id).catch((): Document => ({ sentences: [] }))
-    // Where anything is remembered, it may stand before the document in states that are found by it.
-    const isRecalled = (await model.memory.has(sourceOf(id))) || (await model.memory.size()) > 0
-    if (isRecalled) await model.forgetMemory(sourceOf(id))
-    await this.#documents.delete(id)
+    let isRecalled = false
+    const sentences = await this.#alone(id, undefined, async () => {
+      const { sentences } = await this.#documents.read(id).catch((): Document => ({ sentences: [] }))
+      // Where anything is remembered, it may stand before the document in states that are found by it.
+      isRecalled = (await model.memory.has(sourceOf(id))) || (await model.memory.size()) > 0
+      if (isRecalled) await model.forgetMemory(sourceOf(id))
+      await this.#documents.delete(id)
+      announce(id)
+      return sentences
+    })
     if (sentences.length === 0) return []
     if (!isRecalled) await model.forgetStates(await encodeDocument(model, sentences))
     for (const [language, group] of Map.groupBy(sentences, ({ language }) => language)) {
@@ -121,6 +142,32 @@ export class DocumentLibrary {
       await model.forgetSentences(texts, language)
     }
     return []
+  }
+
+  /** Runs a task while no other tab changes the document. */
+  #alone<T>(id: string, signal: AbortSignal | undefined, task: () => Promise<T>): Promise<T> {
+    return exclusive(`noema-document ${id}`, signal, task)
+  }
+
+  /** What is remembered of the document changes first and with it: where either has no room, both stay as they were. */
+  async #write(model: LoadedModel, id: string, before: Sentence[], after: Sentence[], signal?: AbortSignal): Promise<void> {
+    const isRemembered = await model.memory.has(sourceOf(id))
+    if (isRemembered) await remember(model, id, after, signal)
+    try {
+      await this.#documents.write(id, { sentences: after })
+    } catch (error) {
+      // If this fails too, the next `open` puts it right.
+      if (isRemembered) await remember(model, id, before).catch(() => {})
+      throw error
+    }
+    announce(id)
+  }
+
+  /** Has the memory hold the document, or not, or, by default, what it holds of it brought up to date. */
+  async #remember(model: LoadedModel, id: string, sentences: Sentence[], wanted?: boolean): Promise<void> {
+    const isRemembered = await model.memory.has(sourceOf(id))
+    if (wanted ?? isRemembered) await remember(model, id, sentences)
+    else if (isRemembered) await model.forgetMemory(sourceOf(id))
   }
 }
 
@@ -133,6 +180,22 @@ async function remember(model: LoadedModel, id: string, sentences: readonly Sent
   const concepts = await encodeDocument(model, sentences, signal)
   const rows = sentences.map(({ text, language }, n) => ({ text, language, vector: concepts.subarray(n * dim, (n + 1) * dim) }))
   await model.memory.replace(sourceOf(id), rows)
+}
+
+/** Tells every tab that a document was changed. */
+function announce(id: string): void {
+  const channel = new BroadcastChannel(documentNews)
+  channel.postMessage(id)
+  channel.close()
+}
+
+/** Whether nothing that can be seen of the sentence is another. */
+function isSameSentence(a: { text: string; language: string }, b: { text: string; language: string }): boolean {
+  return a.text === b.text && a.language === b.language
+}
+
+function changedElsewhere(id: string): DocumentChanged {
+  return new DocumentChanged(`The document "${id}" was changed in another tab: look at it as it is now and try again.`, { id })
 }
 
 function split(model: LoadedModel, text: string, language: string): Sentence[] {

@@ -75,9 +75,10 @@ export class Engine {
     const { result, stored } = await this.#run(job, onConcept, async (signal, model) => {
       if (request.to !== undefined) model.space.requireLanguage(request.to)
       const prompt = await this.#library.prompt(model, id, signal)
+      let { document } = prompt
       const write = async (concept: Concept) => {
         const { text, language, embedding: vector } = concept
-        await this.#library.write(model, id, { text, language, vector })
+        document = await this.#library.write(model, id, document, { text, language, vector })
         onConcept(concept)
       }
       return this.#continuation(model, { length: prompt.sentences.length, read: async () => prompt, document: id }, request, signal, write)

@@ -1,4 +1,4 @@
-import { InvalidInput, throwIfAborted, WebGpuUnavailable } from '../errors'
+import { InvalidInput, serializeError, throwIfAborted, WebGpuUnavailable } from '../errors'
 import type { Manifest } from '../formats/manifest'
 import { type Gpu, requestGpu } from '../gpu'
 import type { OnProgress } from '../progress'
@@ -84,6 +84,7 @@ export class LoadedModel {
 
   get info(): ModelInfo {
     const { name, version, licence, space, conceptModels, defaultConceptModel } = this.manifest
+    const { warning } = this.#files
     return {
       name,
       version,
@@ -94,7 +95,7 @@ export class LoadedModel {
       conceptModels: Object.fromEntries(Object.entries(conceptModels).map(([name, entry]) => [name, describeConceptModel(entry)])),
       defaultConceptModel,
       device: this.#device,
-      storageWarning: this.#files.warning,
+      storage: { stored: this.#files.stored, persistent: false, warning: warning && serializeError(warning) },
     }
   }
 

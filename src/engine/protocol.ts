@@ -1,3 +1,4 @@
+import type { SerializedError } from '../errors'
 import type { StopReason } from '../models/generate'
 import type { MemorySource } from '../store/memory-chunk'
 
@@ -88,12 +89,15 @@ export interface ContinueDocumentRequest extends ContinueSettings {
 export type DocumentChange =
   | { kind: 'open'; remember?: boolean }
   | { kind: 'append'; text: string; language: string }
-  /** A text without a word removes the sentence. `language` by default: the sentence's. */
-  | { kind: 'edit'; index: number; text: string; language?: string }
+  /** A text without a word removes the sentence. `language` by default: the sentence's. `seen`: the sentence that the caller knows there. */
+  | { kind: 'edit'; index: number; text: string; language?: string; seen: DocumentSentence | null }
   /** Writes a copy under another name. */
   | { kind: 'fork'; as: string }
   | { kind: 'import'; file: string }
   | { kind: 'forget' }
+
+/** The BroadcastChannel that says, by its name, which document was changed. */
+export const documentNews = 'noema-documents'
 
 /** A sentence of a document. */
 export interface DocumentSentence {
@@ -166,8 +170,23 @@ export interface ModelInfo {
   /** A key of `conceptModels`. */
   defaultConceptModel: string
   device: DeviceInfo
-  /** Set when the files could not be kept for the next visit; a sentence for the user. */
-  storageWarning: string | null
+  storage: StorageInfo
+}
+
+/** What the browser keeps of the model for the next visit. */
+export interface StorageInfo {
+  /** Whether all of the model's files are stored. */
+  stored: boolean
+  /**
+   * Whether the browser has promised not to remove them when it runs out of room. It is asked once, when a model is stored, and some browsers ask
+   * their user: this may become true later.
+   */
+  persistent: boolean
+  /**
+   * Why the files could not be stored, or why an older version is used; the message is for the user. Codes: `quota-exceeded`, whose details are
+   * the bytes `needed` and `available` (null where the browser does not say), `storage-unavailable`, `download-failed`.
+   */
+  warning: SerializedError | null
 }
 
 /** A concept model of the folder. */

@@ -1,3 +1,4 @@
+import { exclusive } from './exclusive'
 import { commonLength, type PrefixChain } from './prefix-chain'
 import {
   byteLength,
@@ -78,7 +79,8 @@ export class ConceptStates {
    */
   async write(owner: StateOwner, start: number, rows: Float32Array): Promise<boolean> {
     try {
-      return await this.#write(owner, start, rows)
+      // Two tabs that make room at once would make too much of it.
+      return await exclusive('noema-states', undefined, () => this.#write(owner, start, rows))
     } catch {
       return false
     }

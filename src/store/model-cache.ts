@@ -1,12 +1,20 @@
+import { type NoemaError, QuotaExceeded, StorageUnavailable } from '../errors'
 import type { FileEntry } from '../formats/manifest'
+import { exclusive } from './exclusive'
 import type { Storage } from './storage'
-import { readStoredFile, removeStoredFile, writeStoredFile } from './stored-file'
+import { chunkBytes, StoredFile, type StoredPart } from './stored-file'
 
 /** What is stored of a model folder whose files are all stored. */
 interface StoredModel {
   manifestText: string
   /** SHA-256 of its files. */
   hashes: string[]
+}
+
+/** A version of a model folder. */
+export interface ModelVersion {
+  manifestText: string
+  files: Record<string, FileEntry>
 }
 
 const modelPrefix = 'model:'
@@ -19,10 +27,11 @@ const begunPrefix = 'begun:'
 export class ModelCache {
   readonly #storage: Storage
   readonly #folder: string
-  /** Hashes of the files known to be stored. */
+  #files: FileEntry[] = []
+  /** Hashes of the files known to be stored whole. */
   readonly #stored = new Set<string>()
   #hasWritten = false
-  #warning: string | null = null
+  #warning: NoemaError | null = null
 
   /** @param folder the folder's absolute URL. */
   constructor(storage: Storage, folder: string) {
@@ -30,8 +39,8 @@ export class ModelCache {
     this.#folder = folder
   }
 
-  /** A sentence for the user when the model could not be stored. */
-  get warning(): string | null {
+  /** Why the model could not be stored: QuotaExceeded, with the bytes `needed` and `available` as details, or StorageUnavailable. */
+  get warning(): NoemaError | null {
     return this.#warning
   }
 
@@ -40,56 +49,104 @@ export class ModelCache {
     return this.#attempt(async () => (await this.#model(this.#folder))?.manifestText ?? null, null)
   }
 
-  /** The file if it is stored whole. */
-  async read(entry: FileEntry): Promise<Uint8Array<ArrayBuffer> | null> {
-    const file = await this.#attempt(() => readStoredFile(this.#storage, entry), null)
-    if (file) this.#stored.add(entry.sha256)
-    return file
+  /** Says which version is to be stored. */
+  begin({ files }: ModelVersion): void {
+    this.#files = Object.values(files)
   }
 
-  /** Stores a verified file. */
-  async write({ sha256 }: FileEntry, file: Uint8Array): Promise<void> {
+  /** Fills `file`, [entry.bytes], with what is stored of it: from its beginning, and not verified. */
+  async read(entry: FileEntry, file: Uint8Array): Promise<StoredPart> {
+    return this.#attempt(() => new StoredFile(this.#storage, entry.sha256).read(file), { length: 0, etag: null })
+  }
+
+  /** Says that a file that was read is right. */
+  keep({ sha256 }: FileEntry): void {
+    this.#stored.add(sha256)
+  }
+
+  /** Says that the chunks of a file come from the beginning, out of an answer with this entity tag. */
+  async beginFile(entry: FileEntry, etag: string | null): Promise<void> {
     if (this.#warning) return
     await this.#attempt(async () => {
-      const begun = await this.#begun(this.#folder)
-      if (!begun.includes(sha256)) await this.#storage.set(begunPrefix + this.#folder, [...begun, sha256])
-      await this.#store(sha256, file)
+      await this.#noteBegun()
+      await new StoredFile(this.#storage, entry.sha256).begin(etag)
     }, undefined)
+  }
+
+  /** Stores one chunk of a file that need not be whole. When there is no room for it, what is stored of the file goes. */
+  async writeChunk(entry: FileEntry, index: number, chunk: Uint8Array): Promise<void> {
+    if (this.#warning) return
+    this.#hasWritten = true
+    const file = new StoredFile(this.#storage, entry.sha256)
+    await this.#attempt(
+      () =>
+        file.write(index, chunk).catch(async (error) => {
+          await file.remove()
+          throw error
+        }),
+      undefined,
+    )
+  }
+
+  /** Removes what is stored of a file that turned out not to be what the manifest names. */
+  async drop(entry: FileEntry): Promise<void> {
+    await this.#attempt(() => new StoredFile(this.#storage, entry.sha256).remove(), undefined)
   }
 
   /**
    * Makes this version the stored one and removes the files that only the version before needed. When the storage had no room for both, the
    * version before goes first: the new one is whole in memory.
+   *
+   * @returns whether it is stored.
    */
-  async finish(manifestText: string, files: Record<string, FileEntry>, contents: ReadonlyMap<string, Uint8Array>): Promise<void> {
+  async finish({ manifestText, files }: ModelVersion, contents: ReadonlyMap<string, Uint8Array>): Promise<boolean> {
     const hashes = Object.values(files).map(({ sha256 }) => sha256)
-    await this.#attempt(async () => {
-      if (!this.#warning && !this.#hasWritten && (await this.#model(this.#folder))?.manifestText === manifestText) return
+    const finish = async () => {
+      if (!this.#warning && !this.#hasWritten && (await this.#model(this.#folder))?.manifestText === manifestText) return true
       const superseded = await this.#superseded(hashes)
       if (this.#warning) {
-        if (superseded.length === 0) return
+        if (superseded.length === 0) return false
         await this.#storage.delete([modelPrefix + this.#folder])
         await this.#remove(superseded)
-        for (const [name, { sha256 }] of Object.entries(files)) {
-          if (!this.#stored.has(sha256)) await this.#store(sha256, contents.get(name)!)
-        }
         this.#warning = null
       }
+      await this.#storeMissing(files, contents)
       const model: StoredModel = { manifestText, hashes }
       await this.#storage.set(modelPrefix + this.#folder, model)
       await this.#remove(superseded)
       await this.#storage.delete([begunPrefix + this.#folder])
-    }, undefined)
+      return true
+    }
+    // Of all folders at once: one must not remove what another is about to need.
+    return this.#attempt(() => exclusive('noema-models', undefined, finish), false)
   }
 
-  async #store(sha256: string, file: Uint8Array): Promise<void> {
-    this.#hasWritten = true
-    await writeStoredFile(this.#storage, sha256, file)
-    this.#stored.add(sha256)
+  /** Stores from memory what there was no room for, or what another folder has removed since it was read. */
+  async #storeMissing(files: Record<string, FileEntry>, contents: ReadonlyMap<string, Uint8Array>): Promise<void> {
+    const keys = await this.#storage.keys()
+    for (const [name, entry] of Object.entries(files)) {
+      const chunks = keys.filter((key) => key.startsWith(`chunk:${entry.sha256}:`)).length
+      if (chunks === Math.ceil(entry.bytes / chunkBytes)) continue
+      this.#stored.delete(entry.sha256)
+      await this.#store(new StoredFile(this.#storage, entry.sha256), contents.get(name)!)
+      this.#stored.add(entry.sha256)
+    }
+  }
+
+  async #store(file: StoredFile, content: Uint8Array): Promise<void> {
+    try {
+      await file.begin(null)
+      for (let start = 0; start < content.length; start += chunkBytes) {
+        await file.write(start / chunkBytes, content.subarray(start, start + chunkBytes))
+      }
+    } catch (error) {
+      await file.remove()
+      throw error
+    }
   }
 
   async #remove(hashes: readonly string[]): Promise<void> {
-    for (const sha256 of hashes) await removeStoredFile(this.#storage, sha256)
+    for (const sha256 of hashes) await new StoredFile(this.#storage, sha256).remove()
   }
 
   /** Files stored or begun for this folder that neither `hashes` nor another folder needs. */
@@ -116,20 +173,37 @@ export class ModelCache {
     return isTexts(begun) ? begun : []
   }
 
+  async #noteBegun(): Promise<void> {
+    const begun = await this.#begun(this.#folder)
+    const all = new Set([...begun, ...this.#files.map(({ sha256 }) => sha256)])
+    if (all.size > begun.length) await this.#storage.set(begunPrefix + this.#folder, [...all])
+  }
+
   async #attempt<T>(work: () => Promise<T>, otherwise: T): Promise<T> {
     try {
       return await work()
     } catch (error) {
-      this.#warning = isQuotaError(error)
-        ? 'The browser has no room to store the model: it works now and will be downloaded again next time.'
-        : 'The browser does not let this page store the model: it works now and will be downloaded again next time.'
+      this.#warning = await this.#warningFor(error)
       return otherwise
     }
   }
+
+  async #warningFor(cause: unknown): Promise<NoemaError> {
+    const consequence = 'it works now and will be downloaded again next time.'
+    if (!(cause instanceof Error && cause.name === 'QuotaExceededError')) {
+      return new StorageUnavailable(`The browser does not let this page store the model: ${consequence}`, {}, { cause })
+    }
+    const missing = this.#files.filter(({ sha256 }) => !this.#stored.has(sha256))
+    const needed = missing.reduce((sum, { bytes }) => sum + bytes, 0)
+    const { usage, quota } = (await globalThis.navigator?.storage?.estimate().catch(() => undefined)) ?? {}
+    const available = usage === undefined || quota === undefined ? null : Math.max(0, quota - usage)
+    const numbers = `${megabytes(needed)} more are needed${available === null ? '' : ` and ${megabytes(available)} are available`}`
+    return new QuotaExceeded(`The browser has no room to store the model (${numbers}): ${consequence}`, { needed, available }, { cause })
+  }
 }
 
-function isQuotaError(error: unknown): boolean {
-  return error instanceof Error && error.name === 'QuotaExceededError'
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`
 }
 
 function isTexts(value: unknown): value is string[] {

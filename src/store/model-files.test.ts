@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { Aborted, DownloadFailed, ModelFormatError, ModelIntegrityError } from '../errors'
+import { Aborted, DownloadFailed, ModelFormatError, ModelIntegrityError, QuotaExceeded, StorageUnavailable } from '../errors'
 import type { Progress } from '../progress'
 import { loadModelFiles } from './model-files'
-import { content, FakeServer, MemoryStorage } from './testing'
+import { content, FakeServer, MemoryStorage, streamed } from './testing'
 
 const folder = 'https://example.org/models/test'
 const path = '/models/test'
@@ -27,24 +27,12 @@ afterEach(() => {
 const load = (options = {}) => loadModelFiles(folder, { storage, ...options })
 const fileRequests = () => server.requests.filter((request) => !request.endsWith('manifest.json'))
 
-/** A response whose body gives these pieces and then waits, ends or breaks. */
-function streamed(pieces: Uint8Array[], end: 'close' | 'break' | 'hang'): Response {
-  return new Response(
-    new ReadableStream({
-      start(controller) {
-        for (const piece of pieces) controller.enqueue(piece)
-        if (end === 'close') controller.close()
-        if (end === 'break') controller.error(new TypeError('network error'))
-      },
-    }),
-  )
-}
-
 describe('loadModelFiles', () => {
   test('downloads, verifies and stores every file, then takes them from the store', async () => {
     const one = await load()
     expect(one.manifest.version).toBe('1')
     expect(one.warning).toBeNull()
+    expect(one.stored).toBe(true)
     expect(one.fingerprint).toMatch(/^[0-9a-f]{64}$/)
     expect(Object.fromEntries(one.contents)).toEqual(first)
     expect(fileRequests()).toEqual([`${path}/a.onnx`, `${path}/b/c.json`])
@@ -70,7 +58,9 @@ describe('loadModelFiles', () => {
     vi.stubGlobal('fetch', () => Promise.reject(new TypeError('offline')))
     const offline = await load()
     expect(Object.fromEntries(offline.contents)).toEqual(first)
-    expect(offline.warning).toContain('stored version 1')
+    expect(offline.warning).toBeInstanceOf(DownloadFailed)
+    expect(offline.warning?.message).toContain('stored version 1')
+    expect(offline.stored).toBe(true)
   })
 
   test('waits only a while for a server that does not answer', async () => {
@@ -80,7 +70,7 @@ describe('loadModelFiles', () => {
       'fetch',
       (_: URL, { signal }: RequestInit) => new Promise((_, reject) => (signal!.aborted ? reject(signal!.reason) : null)),
     )
-    expect((await load()).warning).toContain('stored version 1')
+    expect((await load()).warning?.message).toContain('stored version 1')
   })
 
   test.each<[string, () => Response, typeof ModelIntegrityError | typeof DownloadFailed]>([
@@ -98,7 +88,9 @@ describe('loadModelFiles', () => {
   ])('a file that %s stops the load and is not stored', async (_, answer, expected) => {
     server.answer(`${path}/a.onnx`, answer)
     await expect(load()).rejects.toThrow(expected)
-    expect([...storage.values.keys()].filter((key) => key.startsWith('file:') || key.startsWith('model:'))).toEqual([])
+    expect([...storage.values.keys()].filter((key) => key.startsWith('model:'))).toEqual([])
+    await server.model(path, '1', first)
+    expect(Object.fromEntries((await load()).contents)).toEqual(first)
   })
 
   test('a manifest that is missing, a web page, not JSON or not a manifest stops the first load', async () => {
@@ -128,7 +120,7 @@ describe('loadModelFiles', () => {
       if (loaded > 0) controller.abort()
     }
     await expect(load({ signal: controller.signal, onProgress })).rejects.toThrow(Aborted)
-    expect([...storage.values.keys()].filter((key) => key.startsWith('file:'))).toEqual([])
+    expect([...storage.values.keys()].filter((key) => key.startsWith('chunk:'))).toEqual([])
   })
 
   test('a load that failed half-way keeps the files it has', async () => {
@@ -139,10 +131,11 @@ describe('loadModelFiles', () => {
     expect(fileRequests().filter((request) => request.endsWith('a.onnx')).length).toBe(1)
   })
 
-  test.each<[string, (key: string) => void]>([
+  test.each<[string, (key: string) => unknown]>([
     ['is gone', (key) => storage.values.delete(key)],
     ['is short', (key) => storage.values.set(key, new Uint8Array(3))],
     ['is no bytes', (key) => storage.values.set(key, 'text')],
+    ['has a flipped bit', (key) => ((storage.values.get(key) as Uint8Array)[299]! ^= 4)],
   ])('a stored file of which a chunk %s is downloaded again', async (_, damage) => {
     await load()
     damage([...storage.values.keys()].find((key) => key.startsWith('chunk:'))!)
@@ -163,11 +156,13 @@ describe('loadModelFiles', () => {
     expect(storage.values.size).toBe(before)
   })
 
-  test('an upgrade that fails leaves the old version usable offline', async () => {
+  test('while an upgrade fails the old version is used, online and offline', async () => {
     await load()
     await server.model(path, '2', second)
     server.answer(`${path}/b/c.json`, () => new Response('', { status: 500 }))
-    await expect(load()).rejects.toThrow(DownloadFailed)
+    const kept = await load()
+    expect(Object.fromEntries(kept.contents)).toEqual(first)
+    expect(kept.warning?.message).toMatch(/Version 2 .* stored version 1/)
     vi.stubGlobal('fetch', () => Promise.reject(new TypeError('offline')))
     expect(Object.fromEntries((await load()).contents)).toEqual(first)
   })
@@ -178,7 +173,7 @@ describe('loadModelFiles', () => {
     await expect(load()).rejects.toThrow(DownloadFailed)
     await server.model(path, '3', first)
     await load()
-    expect([...storage.values.keys()].filter((key) => key.startsWith('file:')).length).toBe(2)
+    expect([...storage.values.keys()].filter((key) => key.startsWith('chunk:')).length).toBe(2)
     expect([...storage.values.keys()].filter((key) => key.startsWith('begun:'))).toEqual([])
   })
 
@@ -195,9 +190,13 @@ describe('loadModelFiles', () => {
 
   test('a full disk: works from memory, says so, leaves nothing half-written', async () => {
     storage.room = 4000
+    const estimate = async () => ({ quota: 4000, usage: 3000 })
+    vi.stubGlobal('navigator', { storage: { estimate } })
     const result = await load()
     expect(Object.fromEntries(result.contents)).toEqual(first)
-    expect(result.warning).toContain('no room')
+    expect(result.stored).toBe(false)
+    expect(result.warning).toBeInstanceOf(QuotaExceeded)
+    expect(result.warning?.details).toEqual({ needed: 5300, available: 1000 })
     expect([...storage.values.keys()].filter((key) => key.startsWith('chunk:') || key.startsWith('model:'))).toEqual([])
   })
 
@@ -215,14 +214,15 @@ describe('loadModelFiles', () => {
     storage.broken = new Error('denied')
     const result = await load()
     expect(Object.fromEntries(result.contents)).toEqual(first)
-    expect(result.warning).toContain('does not let')
+    expect(result.stored).toBe(false)
+    expect(result.warning).toBeInstanceOf(StorageUnavailable)
   })
 
   test('stored values of the wrong form are ignored', async () => {
     await load()
     for (const key of storage.values.keys()) if (key.startsWith('model:')) storage.values.set(key, { manifestText: 5 })
     expect(Object.fromEntries((await load()).contents)).toEqual(first)
-    for (const key of storage.values.keys()) if (key.startsWith('file:')) storage.values.set(key, 'what')
+    for (const key of storage.values.keys()) if (key.startsWith('etag:') || key.startsWith('chunk:')) storage.values.set(key, 7)
     expect(Object.fromEntries((await load()).contents)).toEqual(first)
   })
 })

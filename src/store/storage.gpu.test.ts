@@ -3,21 +3,25 @@ import { sha256 } from '../formats/integrity'
 import { ConceptStates } from './concept-states'
 import { prefixChain } from './prefix-chain'
 import { indexedDbStorage } from './storage'
-import { readStoredFile, removeStoredFile, writeStoredFile } from './stored-file'
+import { chunkBytes, StoredFile } from './stored-file'
 
 test('IndexedDB keeps a file of several chunks, finds it again and lets go of it', async () => {
-  const file = new Uint8Array(33 * 2 ** 20)
+  const file = new Uint8Array(2.5 * chunkBytes)
   for (let i = 0; i < file.length; i += 4096) file[i] = i >> 12
   const hash = await sha256(file)
-  const entry = { sha256: hash, bytes: file.length }
-  await writeStoredFile(indexedDbStorage('noema-test'), hash, file)
+  const written = new StoredFile(indexedDbStorage('noema-test'), hash)
+  await written.begin('"tag"')
+  for (let index = 0; index < 3; index++) await written.write(index, file.subarray(index * chunkBytes, (index + 1) * chunkBytes))
   const storage = indexedDbStorage('noema-test')
-  const found = await readStoredFile(storage, entry)
-  expect(await sha256(found!)).toBe(hash)
-  expect((await storage.keys()).length).toBe(3)
+  const read = async () => {
+    const found = new Uint8Array(file.length)
+    const part = await new StoredFile(storage, hash).read(found)
+    return { ...part, isSame: (await sha256(found)) === hash }
+  }
+  expect(await read()).toEqual({ length: file.length, etag: '"tag"', isSame: true })
   await storage.delete([`chunk:${hash}:1`])
-  expect(await readStoredFile(storage, entry)).toBeNull()
-  await removeStoredFile(storage, hash)
+  expect(await read()).toEqual({ length: chunkBytes, etag: '"tag"', isSame: false })
+  await written.remove()
   expect(await storage.keys()).toEqual([])
 })
 

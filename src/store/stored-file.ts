@@ -1,47 +1,64 @@
-import type { FileEntry } from '../formats/manifest'
 import type { Storage } from './storage'
 
-/** Chromium takes at most 127 MiB in one value. */
-const chunkBytes = 32 * 2 ** 20
+/** What a download that is cut off loses at most. Chromium takes at most 127 MiB in one value. */
+export const chunkBytes = 2 * 2 ** 20
 
-/** A stored file is known by its hash, so that models share files and an upgrade never overwrites one. Its size stands here. */
-const entryKey = (sha256: string): string => `file:${sha256}`
-const chunkKey = (sha256: string, index: number): string => `chunk:${sha256}:${index}`
-
-/** The stored file, or null when it is not there whole; what is damaged is removed. Lengths are checked, the hash is not computed again. */
-export async function readStoredFile(storage: Storage, { sha256, bytes }: FileEntry): Promise<Uint8Array<ArrayBuffer> | null> {
-  const entry = await storage.get(entryKey(sha256))
-  if (entry === undefined) return null
-  const file = entry === bytes ? await readChunks(storage, sha256, bytes) : null
-  if (!file) await removeStoredFile(storage, sha256)
-  return file
+/** What is stored of a file. */
+export interface StoredPart {
+  /** Bytes that are there, from the beginning of the file: whole chunks, or all of it. */
+  length: number
+  /** Of the answer that the bytes came with, when the server gave one. */
+  etag: string | null
 }
 
-async function readChunks(storage: Storage, sha256: string, bytes: number): Promise<Uint8Array<ArrayBuffer> | null> {
-  const file = new Uint8Array(bytes)
-  for (let start = 0, index = 0; start < bytes; start += chunkBytes, index++) {
-    const chunk = await storage.get(chunkKey(sha256, index))
-    if (!(chunk instanceof Uint8Array) || chunk.length !== Math.min(chunkBytes, bytes - start)) return null
-    file.set(chunk, start)
+/**
+ * A file in the storage, whole or the beginning of it. It is known by its hash, so that models share files and an upgrade never overwrites one.
+ * Nothing here looks at the hash: who reads the file has to.
+ */
+export class StoredFile {
+  readonly #storage: Storage
+  readonly #sha256: string
+
+  constructor(storage: Storage, sha256: string) {
+    this.#storage = storage
+    this.#sha256 = sha256
   }
-  return file
-}
 
-/** Stores a verified file. The entry is written last: a file that is cut off half-way does not exist. On failure nothing is left. */
-export async function writeStoredFile(storage: Storage, sha256: string, file: Uint8Array): Promise<void> {
-  try {
-    for (let start = 0, index = 0; start < file.length; start += chunkBytes, index++) {
-      await storage.set(chunkKey(sha256, index), file.slice(start, start + chunkBytes))
+  /** Fills the beginning of `file`, as long as the whole file, with the chunks that are there. A chunk of another form than it must have ends it. */
+  async read(file: Uint8Array): Promise<StoredPart> {
+    let length = 0
+    for (let index = 0; length < file.length; index++) {
+      const chunk = await this.#storage.get(this.#chunkKey(index))
+      if (!(chunk instanceof Uint8Array) || chunk.length !== Math.min(chunkBytes, file.length - length)) break
+      file.set(chunk, length)
+      length += chunk.length
     }
-    await storage.set(entryKey(sha256), file.length)
-  } catch (error) {
-    await removeStoredFile(storage, sha256).catch(() => {})
-    throw error
+    const etag = await this.#storage.get(this.#etagKey)
+    return { length, etag: typeof etag === 'string' ? etag : null }
   }
-}
 
-/** Removes a file and all its chunks, those that a write left behind included. */
-export async function removeStoredFile(storage: Storage, sha256: string): Promise<void> {
-  const chunks = (await storage.keys()).filter((key) => key.startsWith(`chunk:${sha256}:`))
-  await storage.delete([entryKey(sha256), ...chunks])
+  /** Removes what is there and notes which answer the chunks to come are from. */
+  async begin(etag: string | null): Promise<void> {
+    await this.remove()
+    if (etag !== null) await this.#storage.set(this.#etagKey, etag)
+  }
+
+  /** @param chunk `chunkBytes` of them, but for the last */
+  async write(index: number, chunk: Uint8Array): Promise<void> {
+    // A view would be stored with all of the buffer behind it.
+    await this.#storage.set(this.#chunkKey(index), chunk.slice())
+  }
+
+  async remove(): Promise<void> {
+    const chunks = (await this.#storage.keys()).filter((key) => key.startsWith(this.#chunkKey('')))
+    await this.#storage.delete([this.#etagKey, ...chunks])
+  }
+
+  get #etagKey(): string {
+    return `etag:${this.#sha256}`
+  }
+
+  #chunkKey(index: number | ''): string {
+    return `chunk:${this.#sha256}:${index}`
+  }
 }

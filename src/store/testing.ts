@@ -51,20 +51,25 @@ function byteLength(value: unknown): number {
   return value instanceof Uint8Array ? value.length : 0
 }
 
-/** A server of files by path, in place of `fetch`; counts the requests of each path. */
+type Answer = (range: string | null) => Response | Promise<Response>
+
+/** A server of files by path, in place of `fetch`; notes the path and the range of each request. */
 export class FakeServer {
   readonly requests: string[] = []
-  readonly #answers = new Map<string, () => Response | Promise<Response>>()
+  readonly ranges: (string | null)[] = []
+  readonly #answers = new Map<string, Answer>()
 
-  readonly fetch = async (url: URL | string, { signal }: RequestInit = {}): Promise<Response> => {
+  readonly fetch = async (url: URL | string, { signal, headers }: RequestInit = {}): Promise<Response> => {
     const { pathname } = new URL(url)
+    const range = new Headers(headers).get('range')
     this.requests.push(pathname)
+    this.ranges.push(range)
     signal?.throwIfAborted()
     const answer = this.#answers.get(pathname)
-    return answer ? answer() : new Response('none', { status: 404 })
+    return answer ? answer(range) : new Response('none', { status: 404 })
   }
 
-  answer(path: string, answer: () => Response | Promise<Response>): void {
+  answer(path: string, answer: Answer): void {
     this.#answers.set(path, answer)
   }
 
@@ -132,5 +137,40 @@ export async function manifestOf(version: string, files: Record<string, Uint8Arr
 
 /** Bytes that differ from seed to seed. */
 export function content(seed: number, length: number): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from({ length }, (_, i) => (i * 31 + seed * 17) & 255)
+  const bytes = new Uint8Array(length)
+  for (let i = 0; i < length; i++) bytes[i] = (i * 31 + (i >> 8) * 7 + seed * 17) & 255
+  return bytes
+}
+
+/** Web Locks of several tabs: one holder of a name at a time, in the order asked. */
+export class FakeLocks {
+  readonly #last = new Map<string, Promise<unknown>>()
+
+  request<T>(name: string, { signal }: { signal?: AbortSignal }, task: () => Promise<T>): Promise<T> {
+    const turn = (this.#last.get(name) ?? Promise.resolve()).then(() => {
+      signal?.throwIfAborted()
+      return task()
+    })
+    this.#last.set(
+      name,
+      turn.catch(() => undefined),
+    )
+    const aborted = new Promise<never>((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)))
+    return Promise.race([turn, aborted])
+  }
+}
+
+/** A response whose body gives these pieces and then waits, ends or breaks. */
+export function streamed(pieces: Uint8Array[], end: 'close' | 'break' | 'hang', options?: ResponseInit): Response {
+  const rest = [...pieces]
+  const body = new ReadableStream({
+    pull(controller) {
+      const piece = rest.shift()
+      if (piece) controller.enqueue(piece)
+      else if (end === 'close') controller.close()
+      else if (end === 'break') controller.error(new TypeError('network error'))
+      else return new Promise<void>(() => undefined)
+    },
+  })
+  return new Response(body, options)
 }
