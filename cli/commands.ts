@@ -208,9 +208,12 @@ function describeCase({
   name: string
   status: string
   reason?: string
-  arrays: { name: string; maxAbsolute: number; maxRelative: number }[]
+  arrays: { name: string; maxAbsolute: number; maxRelative: number; worst: { index: number; got: number; expected: number } }[]
 }): string {
-  const worst = arrays.map((array) => `${array.name} ${array.maxAbsolute.toExponential(2)} abs ${array.maxRelative.toExponential(2)} rel`)
+  const worst = arrays.map(({ name, maxAbsolute, maxRelative, worst: { index, got, expected } }) => {
+    const differences = `${maxAbsolute.toExponential(2)} abs ${maxRelative.toExponential(2)} rel`
+    return `${name} ${differences}, worst [${index}] ${got} for ${expected}`
+  })
   return [`${status.padEnd(12)}${name}`, ...worst, ...(reason ? [reason] : [])].join('\n    ')
 }
 

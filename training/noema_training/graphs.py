@@ -1,7 +1,6 @@
 """The three ONNX graphs of the space: encoder, decoder conditioning and one decoder step with a key/value cache."""
 
 import io
-import math
 import warnings
 from pathlib import Path
 
@@ -59,14 +58,14 @@ class StepGraph(nn.Module):
         past, new = past_key.shape[3], input_ids.shape[1]
         positions = torch.arange(past + new)
         hidden = positions[None, :] > positions[past:, None]
-        x = self.frontend.embed(input_ids) * math.sqrt(self.frontend.embed.embedding_dim)
+        x = self.frontend.embed(input_ids) * self.frontend.embed.weight.shape[1] ** 0.5
         x = x + self.frontend.positions.index_select(0, positions[past:])
         keys, values = [], []
         for index, layer in enumerate(self.stack.layers):
             attention, h = layer.self_attn, layer.self_attn_layer_norm(x)
             key = torch.cat([past_key[index], attention.split(attention.k_proj(h))], dim=2)
             value = torch.cat([past_value[index], attention.split(attention.v_proj(h))], dim=2)
-            scores = attention.split(attention.q_proj(h)) @ key.transpose(-1, -2) * attention.head_dim**-0.5
+            scores = attention.split(attention.q_proj(h)) @ key.transpose(-1, -2) * attention.scale
             mixed = torch.softmax(scores.masked_fill(hidden, -1e9), dim=-1) @ value
             x = x + attention.output_proj(mixed.transpose(1, 2).flatten(2))
             x = x + conditioning[:, index, None]
