@@ -1,11 +1,11 @@
 import type { Hypothesis } from '../space/beam'
 import { decodeVectors, targetLogits } from '../space/decoder'
 import { encodeSequences } from '../space/encoder'
-import { floats, int64 } from '../space/onnx'
+import { floats, type Graph, int64 } from '../space/onnx'
 import { type CaseField, NotCovered } from './conformance-field'
 import type { CaseSettings } from './conformance-generate'
 import { type CaseReport, compare, exact, type Output } from './conformance-report'
-import { loadSonar, readSonar, type SonarGraphs, type SonarModel } from './conformance-space'
+import { readSonar, type SonarGraphs, type SonarModel, SonarSpace } from './conformance-space'
 import { readInput } from './conformance-values'
 
 /** Kind `sonar_encode`: each sentence alone, as users' sentences are encoded, and the batch with its padding. */
@@ -13,12 +13,13 @@ export async function runSonarEncode(testCase: CaseField, settings: CaseSettings
   const inputs = testCase.at('inputs').only(['ids', 'lengths'])
   testCase.at('options').only([])
   const expected = testCase.at('expected').only(['embeddings']).at('embeddings').numbers()
-  return withModel(testCase, settings, async ({ encoder }, model) => {
+  return withModel(testCase, settings, async (space, model) => {
+    const encoder = await space.encoder()
     const rows = readRows(inputs.at('ids'), inputs.at('lengths'), model, 'encoder')
     const got = await encodeSequences(encoder, rows, model.dim, settings.signal)
     const outputs: Output[] = [{ name: 'embeddings', got, expected, tolerance: settings.tolerance }]
     if (rows.length > 1) {
-      const padded = await encodePadded({ encoder }, rows, model.pad)
+      const padded = await encodePadded(encoder, rows, model.pad)
       outputs.push({ name: 'embeddings of the padded batch', got: padded, expected, tolerance: settings.tolerance })
     }
     return compare(testCase.at('name').text(), 'sonar_encode', outputs)
@@ -30,7 +31,8 @@ export async function runSonarLogits(testCase: CaseField, settings: CaseSettings
   const inputs = testCase.at('inputs').only([...sourceKeys, 'ids', 'lengths'])
   testCase.at('options').only([])
   const expected = testCase.at('expected').only(['logits']).at('logits').numbers()
-  return withModel(testCase, settings, async (graphs, model) => {
+  return withModel(testCase, settings, async (space, model) => {
+    const graphs = { encoder: await space.encoder(), decoder: await space.decoder() }
     const targets = readRows(inputs.at('ids'), inputs.at('lengths'), model, 'decoder')
     const vectors = await readVectors(inputs, graphs, model, settings)
     if (vectors.length !== targets.length * model.dim) throw inputs.at('ids').wrong('must have one row for each source')
@@ -51,7 +53,8 @@ export async function runSonarBeam(testCase: CaseField, settings: CaseSettings):
   const expected = testCase.at('expected').only(['ids', 'scores'])
   if (options.at('unk_penalty').number(-1e6, 1e6, 0) !== 0) throw options.at('unk_penalty').notCovered()
   if (options.at('temperature').number(0, 1e6, 1) !== 1) throw options.at('temperature').notCovered()
-  return withModel(testCase, settings, async (graphs, model) => {
+  return withModel(testCase, settings, async (space, model) => {
+    const graphs = { encoder: await space.encoder(), decoder: await space.decoder() }
     const prefix = readPrefix(inputs, options, model)
     const most = Math.min(options.at('max_seq_len').integer(2, 1e6, model.positions.decoder), model.positions.decoder)
     const beam = kind === 'sonar_greedy' ? 1 : firstGiven(options, ['beam_size', 'beam']).integer(1, 64, 5)
@@ -93,14 +96,14 @@ const searchKeys = [
 async function withModel(
   testCase: CaseField,
   settings: CaseSettings,
-  run: (graphs: SonarGraphs, model: SonarModel) => Promise<CaseReport>,
+  run: (space: SonarSpace, model: SonarModel) => Promise<CaseReport>,
 ): Promise<CaseReport> {
   const model = readSonar(testCase.at('model'))
-  const graphs = await loadSonar(model, testCase.at('model'), settings.weights === 'f16')
+  const space = new SonarSpace(model, testCase.at('model'), settings.weights === 'f16')
   try {
-    return await run(graphs, model)
+    return await run(space, model)
   } finally {
-    await graphs.release()
+    await space.release()
   }
 }
 
@@ -129,7 +132,7 @@ async function readVectors(inputs: CaseField, { encoder }: SonarGraphs, model: S
 }
 
 /** One run of the encoder's graph over a batch with padding, which users' sentences never have. */
-async function encodePadded({ encoder }: Pick<SonarGraphs, 'encoder'>, rows: readonly number[][], pad: number): Promise<Float32Array> {
+async function encodePadded(encoder: Graph, rows: readonly number[][], pad: number): Promise<Float32Array> {
   const length = Math.max(...rows.map((row) => row.length))
   const positions = Array.from({ length }, (_, position) => position)
   const shape = [rows.length, length]

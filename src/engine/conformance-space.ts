@@ -63,41 +63,49 @@ const sonarDefaults = {
 export interface SonarGraphs {
   encoder: Graph
   decoder: DecoderGraphs
-  release(): Promise<void>
 }
 
 /**
  * The graphs of `training/noema_training/open_graphs.py`, the exporter's own with all weights as inputs, given the weights of a case.
  * Layers the case does not have get zeros, which leaves what passes through them as it is, to the last bit.
  */
-export async function loadSonar(model: SonarModel, field: CaseField, half: boolean): Promise<SonarGraphs> {
-  const [encoderShapes, decoderShapes] = [towerShapes(model, 'encoder'), towerShapes(model, 'decoder')]
-  requireSmall(new Map([...encoderShapes, ...decoderShapes].map(([name, shape], i) => [`${i} ${name}`, shape])), field)
-  const encoderConstants = constants(model, 'encoder', encoderShapes, field, half)
-  const decoderConstants = constants(model, 'decoder', decoderShapes, field, half)
-  const isCross = (name: string) => name.includes('encoder_decoder_attn')
-  const opened: Graph[] = []
-  const open = async (url: string, inputs: readonly string[], names: Map<string, Tensor>): Promise<Graph> => {
+export class SonarSpace {
+  readonly #opened: Graph[] = []
+  readonly #model: SonarModel
+  readonly #field: CaseField
+  readonly #half: boolean
+
+  /** @throws InvalidInput when the model is too large to be regenerated. */
+  constructor(model: SonarModel, field: CaseField, half: boolean) {
+    this.#model = model
+    this.#field = field
+    this.#half = half
+    const shapes = [...towerShapes(model, 'encoder'), ...towerShapes(model, 'decoder')]
+    requireSmall(new Map(shapes.map(([name, shape], i) => [`${i} ${name}`, shape])), field)
+  }
+
+  async encoder(): Promise<Graph> {
+    return this.#open(encoderUrl, encoderInputs, constants(this.#model, 'encoder', this.#field, this.#half))
+  }
+
+  async decoder(): Promise<DecoderGraphs> {
+    const tensors = [...constants(this.#model, 'decoder', this.#field, this.#half)]
+    const isCross = ([name]: [string, Tensor]) => name.includes('encoder_decoder_attn')
+    const conditioning = await this.#open(conditioningUrl, conditioningInputs, new Map(tensors.filter(isCross)))
+    const step = await this.#open(stepUrl, stepInputs, new Map(tensors.filter((entry) => !isCross(entry))))
+    const { heads, dim } = this.#model
+    return { conditioning, step, layers: graphLayers, heads, headDim: dim / heads }
+  }
+
+  async release(): Promise<void> {
+    await Promise.all(this.#opened.map((graph) => graph.release()))
+  }
+
+  async #open(url: string, inputs: readonly string[], tensors: Map<string, Tensor>): Promise<Graph> {
     const file = new Uint8Array(await (await fetch(url)).arrayBuffer())
-    const graph = await Graph.load(url, file, inputs, { constants: Object.fromEntries(names) })
-    opened.push(graph)
+    const graph = await Graph.load(url, file, inputs, { constants: Object.fromEntries(tensors) })
+    this.#opened.push(graph)
     return graph
-  }
-  const release = async () => {
-    await Promise.all(opened.map((graph) => graph.release()))
-  }
-  try {
-    const encoder = await open(encoderUrl, encoderInputs, encoderConstants)
-    const conditioning = await open(conditioningUrl, conditioningInputs, new Map([...decoderConstants].filter(([name]) => isCross(name))))
-    const step = await open(stepUrl, stepInputs, new Map([...decoderConstants].filter(([name]) => !isCross(name))))
-    return {
-      encoder,
-      decoder: { conditioning, step, layers: graphLayers, heads: model.heads, headDim: model.dim / model.heads },
-      release,
-    }
-  } catch (error) {
-    await release()
-    throw error
   }
 }
 
@@ -129,7 +137,8 @@ function layerShapes(tower: Tower, index: number, dim: number, inner: number): S
 }
 
 /** Every input of a tower's graphs that is the same in all runs. */
-function constants(model: SonarModel, tower: Tower, shapes: Shapes, field: CaseField, half: boolean): Map<string, Tensor> {
+function constants(model: SonarModel, tower: Tower, field: CaseField, half: boolean): Map<string, Tensor> {
+  const shapes = towerShapes(model, tower)
   const stream = tower === 'encoder' ? 'E.' : 'D.'
   const weights = new GeneratedWeights(new Map([...shapes].map(([name, shape]) => [stream + name, shape])), field, half)
   const tensors = new Map<string, Tensor>([
