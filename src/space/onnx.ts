@@ -22,17 +22,24 @@ export class Graph {
   /**
    * @param inputs what every run gives
    * @param constants inputs that are the same in every run
+   * @param externalData files with weights that lie beside the graph, by the names the graph knows them under
    * @throws ModelFormatError when the file is no ONNX model or has not just these inputs.
    */
   static async load(
     name: string,
     file: Uint8Array,
     inputs: readonly string[],
-    { constants = {} }: { constants?: Record<string, ort.Tensor> } = {},
+    {
+      constants = {},
+      externalData = new Map(),
+    }: { constants?: Record<string, ort.Tensor>; externalData?: ReadonlyMap<string, Uint8Array> } = {},
   ): Promise<Graph> {
     let session: ort.InferenceSession
     try {
-      session = await ort.InferenceSession.create(file, { executionProviders: ['wasm'] })
+      session = await ort.InferenceSession.create(file, {
+        executionProviders: ['wasm'],
+        externalData: Array.from(externalData, ([path, data]) => ({ path, data })),
+      })
     } catch (cause) {
       throw new ModelFormatError(`"${name}" is not an ONNX model that ONNX Runtime can run.`, { file: name }, { cause })
     }
