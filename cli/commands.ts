@@ -126,6 +126,13 @@ export async function conformance(files: string[], { json }: { json?: boolean })
   if (count('failed') > 0) process.exitCode = 1
 }
 
+export async function verifySonar({ model, json }: Common) {
+  const reports = await withNoema(model, ({ noema }) => noema.verifySonar(), undefined)
+  if (json) printJson(reports)
+  else for (const report of reports) console.log(describeCase(report))
+  if (reports.some(({ status }) => status !== 'passed')) process.exitCode = 1
+}
+
 export async function inspect({ model, json }: Common) {
   const info = await withNoema(model, async ({ noema }) => noema.info, undefined)
   if (json) return printJson(info)

@@ -139,6 +139,8 @@ const mistakes: [what: string, parameters: () => string[], message: RegExp][] = 
   ['an unknown model', () => ['inspect', '--model', 'none'], /download-failed/],
   ['a folder that is no model', () => ['inspect', '--model', folder], /download-failed/],
   ['embeddings of another space', () => ['decode', '--file', file('short.jsonl', '{"embedding":[1,2]}')], /Line 1 has 2 numbers/],
+  ["another space than SONAR's", () => ['verify-sonar', '--model', 'mini'], /invalid-input: The known answers are for SONAR/],
+  ["no folder with SONAR's weights", () => ['verify-sonar'], /--model <folder>/],
   ['a conformance file that is none', () => ['conformance', file('other.json', '{"a":1}')], /invalid-input|model-format/],
   ['half a concept', () => ['continue', '--text', 'Hello.', '--concepts', '0.5'], /integer from 1/],
 ]
