@@ -4,12 +4,19 @@ import { ModelFormatError } from '../errors'
 import { toFloat32 } from './float16'
 import { expandGroups } from './group-scales'
 import { type Dtype, parseSafetensors, type StoredTensor } from './safetensors'
+import cases from './stored-weights.json'
 
 const scalesOf = (shape: number[], values: number[]): StoredTensor => ({
   name: 'w.group_scales',
   dtype: 'F32',
   shape,
   bytes: new Uint8Array(Float32Array.from(values).buffer),
+})
+
+// Written by training/tests/make_stored_weights.py.
+test.each(cases)('a file of convert_lcm.py in $dtype gives the numbers that Python expands it to', ({ file, values }) => {
+  const tensors = parseSafetensors(Uint8Array.from(atob(file), (character) => character.charCodeAt(0)))
+  for (const [name, expected] of Object.entries(values)) expect([...toFloat32(tensors.get(name))]).toEqual(expected)
 })
 
 describe('expandGroups', () => {
