@@ -162,6 +162,13 @@ export async function conformance(files: string[], { json }: { json?: boolean })
   if (count('failed') > 0) process.exitCode = 1
 }
 
+export async function verifySonar({ model, json }: Common) {
+  const reports = await withNoema(model, ({ noema }) => noema.verifySonar(), undefined)
+  if (json) printJson(reports)
+  else for (const report of reports) console.log(describeCase(report))
+  if (reports.some(({ status }) => status !== 'passed')) process.exitCode = 1
+}
+
 export async function inspect({ model, json }: Common) {
   const info = await withNoema(model, async ({ noema }) => noema.info, undefined)
   if (json) return printJson(info)
@@ -249,9 +256,12 @@ function describeCase({
   name: string
   status: string
   reason?: string
-  arrays: { name: string; maxAbsolute: number; maxRelative: number }[]
+  arrays: { name: string; maxAbsolute: number; maxRelative: number; worst: { index: number; got: number; expected: number } }[]
 }): string {
-  const worst = arrays.map((array) => `${array.name} ${array.maxAbsolute.toExponential(2)} abs ${array.maxRelative.toExponential(2)} rel`)
+  const worst = arrays.map(({ name, maxAbsolute, maxRelative, worst: { index, got, expected } }) => {
+    const differences = `${maxAbsolute.toExponential(2)} abs ${maxRelative.toExponential(2)} rel`
+    return `${name} ${differences}, worst [${index}] ${got} for ${expected}`
+  })
   return [`${status.padEnd(12)}${name}`, ...worst, ...(reason ? [reason] : [])].join('\n    ')
 }
 

@@ -1,5 +1,5 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import { bench, conformance, continueText, decode, encode, inspect, predict, search, translate } from './commands'
+import { bench, conformance, continueText, decode, encode, inspect, predict, search, translate, verifySonar } from './commands'
 
 const program = new Command('noema')
   .description('A concept model in headless Chromium: the same page and worker that serve users.')
@@ -105,6 +105,13 @@ program
   .argument('<file...>', 'files as described in the conformance README')
   .addOption(json())
   .action(conformance)
+
+program
+  .command('verify-sonar')
+  .description("compare a model folder made from SONAR's weights (training/convert_sonar.py) with SONAR's known answers")
+  .addOption(new Option('--model <folder>', 'the model folder').makeOptionMandatory())
+  .addOption(json())
+  .action(verifySonar)
 
 program
   .command('inspect')

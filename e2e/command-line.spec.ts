@@ -123,7 +123,7 @@ test('the published code’s golden outputs are reproduced', async () => {
   const statusOf = (pattern: RegExp) => [...new Set(cases.filter(({ kind }) => pattern.test(kind)).map(({ status }) => status))]
   expect(statusOf(/^two_tower/)).toEqual(['passed'])
   expect(statusOf(/^schedule|^timesteps/)).toEqual(['passed'])
-  expect(statusOf(/^sonar/)).toEqual(['not covered'])
+  expect(statusOf(/^sonar/)).toEqual(['passed'])
   expect(cases.filter(({ kind }) => kind.startsWith('two_tower'))).toHaveLength(5)
   expect(exitCode).toBe(0)
 })
@@ -148,6 +148,8 @@ const mistakes: [what: string, parameters: () => string[], message: RegExp][] = 
   ['an unknown model', () => ['inspect', '--model', 'none'], /download-failed/],
   ['a folder that is no model', () => ['inspect', '--model', folder], /download-failed/],
   ['embeddings of another space', () => ['decode', '--file', file('short.jsonl', '{"embedding":[1,2]}')], /Line 1 has 2 numbers/],
+  ["another space than SONAR's", () => ['verify-sonar', '--model', 'mini'], /invalid-input: The known answers are for SONAR/],
+  ["no folder with SONAR's weights", () => ['verify-sonar'], /--model <folder>/],
   ['a conformance file that is none', () => ['conformance', file('other.json', '{"a":1}')], /invalid-input|model-format/],
   ['half a concept', () => ['continue', '--text', 'Hello.', '--concepts', '0.5'], /integer from 1/],
 ]

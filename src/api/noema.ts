@@ -141,6 +141,15 @@ export class Noema {
     return this.#connection.call(signal, (engine, job) => engine.conformance(job, file))
   }
 
+  /**
+   * Compares a space converted from SONAR's weights with the known answers of SONAR's own test.
+   *
+   * @throws InvalidInput for another space, Aborted.
+   */
+  verifySonar({ signal }: Cancellable = {}) {
+    return this.#connection.call(signal, (engine, job) => engine.verifySonar(job))
+  }
+
   /** Ends the worker and frees everything it holds; calls in flight reject with `Aborted`. */
   dispose(): void {
     this.#connection.close()

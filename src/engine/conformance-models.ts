@@ -51,7 +51,8 @@ function layers(model: CaseField, key: string): number {
   return model.at(key).integer(1, 64)
 }
 
-function requireSmall(shapes: Shapes, model: CaseField): void {
+/** @throws InvalidInput when the model is too large to be made number by number. */
+export function requireSmall(shapes: Shapes, model: CaseField): void {
   let parameters = 0
   for (const shape of shapes.values()) parameters += shape.reduce((product, length) => product * length, 1)
   if (parameters > maximumParameters) {

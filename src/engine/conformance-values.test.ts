@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { halvesToFloats } from '../formats/float16'
+import { halvesToFloats, toHalf } from '../formats/float16'
 import { CaseField } from './conformance-field'
 import { compare, exact, readTolerance } from './conformance-report'
-import { fnv1a32, GeneratedWeights, parameter, stream, toHalf } from './conformance-values'
+import { fnv1a32, GeneratedWeights, parameter, stream } from './conformance-values'
 
 const { meta } = JSON.parse(readFileSync('../shared/conformance/lcm.json', 'utf8'))
 

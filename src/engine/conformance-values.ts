@@ -1,4 +1,5 @@
 import { InvalidInput, ModelFormatError } from '../errors'
+import { toHalf } from '../formats/float16'
 import type { StoredTensor, TensorSource } from '../formats/safetensors'
 import type { CaseField } from './conformance-field'
 
@@ -86,17 +87,4 @@ function readFactor(field: CaseField): [string, number] {
   const [substring, factor] = field.list()
   if (!substring || !factor) throw field.wrong('must be a substring and a factor')
   return [substring.text(), factor.number(-1e6, 1e6)]
-}
-
-/** The nearest half float's bits, ties to even; beyond the largest, infinity. */
-export function toHalf(value: number): number {
-  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0
-  const magnitude = Math.abs(value)
-  if (Number.isNaN(value)) return 0x7e00
-  if (magnitude >= 65520) return sign | 0x7c00
-  const exponent = Math.max(Math.floor(Math.log2(magnitude)), -14)
-  const exact = magnitude / 2 ** (exponent - 10)
-  const below = Math.floor(exact)
-  const up = exact - below > 0.5 || (exact - below === 0.5 && below % 2 === 1)
-  return sign | (((exponent + 14) << 10) + below + Number(up))
 }

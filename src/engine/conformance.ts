@@ -5,6 +5,7 @@ import { runBaseLcmForward, runTwoTowerForward } from './conformance-forward'
 import { type CaseSettings, runBaseLcmGenerate, runTwoTowerGenerate } from './conformance-generate'
 import { type CaseReport, readTolerance } from './conformance-report'
 import { runSchedule, runTimesteps } from './conformance-schedules'
+import { runSonarBeam, runSonarEncode, runSonarLogits } from './conformance-sonar'
 
 export type { ArrayReport, CaseReport } from './conformance-report'
 
@@ -14,6 +15,10 @@ const kinds: Record<string, (testCase: CaseField, settings: CaseSettings) => Pro
   two_tower_generate: runTwoTowerGenerate,
   base_lcm_forward: runBaseLcmForward,
   base_lcm_generate: runBaseLcmGenerate,
+  sonar_encode: runSonarEncode,
+  sonar_logits: runSonarLogits,
+  sonar_beam: runSonarBeam,
+  sonar_greedy: runSonarBeam,
 }
 
 const caseKeys = ['name', 'kind', 'model', 'scheduler', 'options', 'inputs', 'expected', 'tolerance', 'description', 'note', 'comment']

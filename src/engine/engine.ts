@@ -23,6 +23,7 @@ import type {
   TranslateRequest,
   Translation,
 } from './protocol'
+import { verifySonar } from './verify-sonar'
 
 /**
  * What lives in the worker: one model, and every call a page can make on it. Each call has a job number that `abort` takes.
@@ -169,6 +170,10 @@ export class Engine {
 
   async conformance(job: number, file: unknown): Promise<CaseReport[]> {
     return this.#run(job, undefined, async (signal, model) => runConformance(file, await model.gpu(), signal))
+  }
+
+  async verifySonar(job: number): Promise<CaseReport[]> {
+    return this.#run(job, undefined, async (signal, model) => verifySonar(model.space, signal))
   }
 
   /** @param prompt is read once it is known to fit the model; `document` names the one it stands in */

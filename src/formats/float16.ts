@@ -26,6 +26,19 @@ export function halvesToFloats(halves: Uint16Array): Float32Array {
   return fromBits(halves, halfToFloatBits)
 }
 
+/** The nearest half float's bits, ties to even; beyond the largest, infinity. */
+export function toHalf(value: number): number {
+  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0
+  const magnitude = Math.abs(value)
+  if (Number.isNaN(value)) return 0x7e00
+  if (magnitude >= 65520) return sign | 0x7c00
+  const exponent = Math.max(Math.floor(Math.log2(magnitude)), -14)
+  const exact = magnitude / 2 ** (exponent - 10)
+  const below = Math.floor(exact)
+  const up = exact - below > 0.5 || (exact - below === 0.5 && below % 2 === 1)
+  return sign | (((exponent + 14) << 10) + below + Number(up))
+}
+
 function halfToFloatBits(half: number): number {
   const sign = (half & 0x8000) << 16
   const exponent = (half >> 10) & 0x1f

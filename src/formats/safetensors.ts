@@ -1,4 +1,5 @@
 import { ModelFormatError } from '../errors'
+import { expandGroups, scalesSuffix } from './group-scales'
 
 /** Bytes of one element of each dtype this library can tell the size of. */
 const elementBytes = {
@@ -35,7 +36,7 @@ export interface TensorSource {
   has(name: string): boolean
 }
 
-/** The tensors of one safetensors file. */
+/** The tensors of one safetensors file. `get` gives a matrix stored in int8 or int4 as F16, made anew each time. */
 export class Safetensors implements TensorSource {
   readonly #tensors: ReadonlyMap<string, StoredTensor>
 
@@ -54,7 +55,8 @@ export class Safetensors implements TensorSource {
   get(name: string): StoredTensor {
     const tensor = this.#tensors.get(name)
     if (!tensor) throw new ModelFormatError(`The weights have no tensor "${name}".`, { tensor: name })
-    return tensor
+    const scales = this.#tensors.get(name + scalesSuffix)
+    return scales ? expandGroups(tensor, scales) : tensor
   }
 }
 

@@ -11,32 +11,51 @@ ort.env.wasm.numThreads = globalThis.crossOriginIsolated ? Math.min(4, navigator
 export class Graph {
   readonly #name: string
   readonly #session: ort.InferenceSession
+  readonly #constants: Record<string, ort.Tensor>
 
-  private constructor(name: string, session: ort.InferenceSession) {
+  private constructor(name: string, session: ort.InferenceSession, constants: Record<string, ort.Tensor>) {
     this.#name = name
     this.#session = session
+    this.#constants = constants
   }
 
-  /** @throws ModelFormatError when the file is no ONNX model or lacks one of the inputs. */
-  static async load(name: string, file: Uint8Array, inputs: readonly string[]): Promise<Graph> {
+  /**
+   * @param inputs what every run gives
+   * @param constants inputs that are the same in every run
+   * @param externalData files with weights that lie beside the graph, by the names the graph knows them under
+   * @throws ModelFormatError when the file is no ONNX model or has not just these inputs.
+   */
+  static async load(
+    name: string,
+    file: Uint8Array,
+    inputs: readonly string[],
+    {
+      constants = {},
+      externalData = new Map(),
+    }: { constants?: Record<string, ort.Tensor>; externalData?: ReadonlyMap<string, Uint8Array> } = {},
+  ): Promise<Graph> {
     let session: ort.InferenceSession
     try {
-      session = await ort.InferenceSession.create(file, { executionProviders: ['wasm'] })
+      session = await ort.InferenceSession.create(file, {
+        executionProviders: ['wasm'],
+        externalData: Array.from(externalData, ([path, data]) => ({ path, data })),
+      })
     } catch (cause) {
       throw new ModelFormatError(`"${name}" is not an ONNX model that ONNX Runtime can run.`, { file: name }, { cause })
     }
-    if (inputs.length !== session.inputNames.length || inputs.some((input) => !session.inputNames.includes(input))) {
+    const wanted = [...inputs, ...Object.keys(constants)]
+    if (wanted.length !== session.inputNames.length || wanted.some((input) => !session.inputNames.includes(input))) {
       const found = session.inputNames.join(', ')
       await session.release()
-      throw new ModelFormatError(`"${name}" must have the inputs ${inputs.join(', ')}; it has ${found}.`, { file: name })
+      throw new ModelFormatError(`"${name}" must have the inputs ${wanted.join(', ')}; it has ${found}.`, { file: name })
     }
-    return new Graph(name, session)
+    return new Graph(name, session, constants)
   }
 
   /** Runs the graph. The call itself cannot be interrupted. @throws ModelFormatError when it fails or has no such output. */
   async run<K extends string>(inputs: Record<string, ort.Tensor>, outputs: readonly K[]): Promise<Record<K, ort.Tensor>> {
     try {
-      return (await this.#session.run(inputs, outputs as unknown as string[])) as Record<K, ort.Tensor>
+      return (await this.#session.run({ ...this.#constants, ...inputs }, outputs as unknown as string[])) as Record<K, ort.Tensor>
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause)
       throw new ModelFormatError(`"${this.#name}" could not be run: ${reason}`, { file: this.#name }, { cause })

@@ -1,7 +1,7 @@
 import { InvalidInput, ModelFormatError, throwIfAborted } from '../errors'
 import type { LanguageManifest, Manifest, SpaceManifest } from '../formats/manifest'
 import type { OnProgress } from '../progress'
-import { conditioningInputs, type DecoderGraphs, decodeVectors, stepInputs } from './decoder'
+import { conditioningInputs, type DecoderGraphs, decodeVectors, stepInputs, targetLogits } from './decoder'
 import { encoderInputs, encodeSequences } from './encoder'
 import { Languages } from './languages'
 import { nextTask } from './next-task'
@@ -72,7 +72,9 @@ export class Space {
       return file
     }
     const graph = async (name: string, inputs: readonly string[]): Promise<Graph> => {
-      const result = await Graph.load(name, open(name), inputs)
+      // A graph's large weights lie beside it, in files named after it (`training/noema_training/convert_space.py`).
+      const externalData = new Map([...files].filter(([file]) => file.startsWith(`${name}.data-`)))
+      const result = await Graph.load(name, open(name), inputs, { externalData })
       opened.push(result)
       return result
     }
@@ -153,6 +155,16 @@ export class Space {
     const settings = { beam, eos, pad, maxLength: maxTokens }
     const found = await this.#run(signal, (either) => decodeVectors(this.#parts.decoder, vectors, this.dim, prefix, settings, either))
     return found.map(([best]) => ({ text: this.#parts.tokenizer.decode(best!.tokens), score: best!.score }))
+  }
+
+  /**
+   * Logits of a given target.
+   * @param vector [dim]
+   * @param tokens ids of the vocabulary, the first one included.
+   * @returns [tokens, vocabulary]: row i for the token after `tokens[i]`.
+   */
+  async logits(vector: Float32Array, tokens: readonly number[]): Promise<Float32Array> {
+    return this.#run(undefined, () => targetLogits(this.#parts.decoder, vector, tokens))
   }
 
   /** Rejects the calls still running with `Aborted` and frees the sessions. */

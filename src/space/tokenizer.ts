@@ -8,13 +8,14 @@ import type { LanguageManifest, SpaceManifest } from '../formats/manifest'
 export class Tokenizer {
   readonly #tokenizer: HuggingFaceTokenizer
   readonly #space: SpaceManifest
+  /** Ids of the 256 bytes; empty where the vocabulary has none, as NLLB's. */
   readonly #byteIds: readonly number[]
   /** Tokens that text must not turn into: special tokens, language tokens and single bytes. */
   readonly #control: ReadonlySet<number>
   readonly #longestPiece: number
 
   /**
-   * @param file bytes of a Hugging Face `tokenizer.json`: a Unigram model with byte fallback that adds no special tokens.
+   * @param file bytes of a Hugging Face `tokenizer.json`: a Unigram or BPE model, with byte fallback or without, that adds no special tokens.
    * @throws ModelFormatError when it is not one, or does not have the manifest's tokens under the manifest's ids.
    */
   constructor(file: Uint8Array, space: SpaceManifest) {
@@ -26,7 +27,9 @@ export class Tokenizer {
       throw new ModelFormatError(`"${space.tokenizer}" is not a tokenizer this library can read.`, { file: space.tokenizer }, { cause })
     }
     for (const { code, token } of space.languages) this.#require(`__${code}__`, token)
-    this.#byteIds = Array.from({ length: 256 }, (_, byte) => this.#require(`<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`))
+    const byteTokens = Array.from({ length: 256 }, (_, byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`)
+    const hasBytes = byteTokens.some((token) => this.#tokenizer.token_to_id(token) !== undefined)
+    this.#byteIds = hasBytes ? byteTokens.map((token) => this.#require(token)) : []
     this.#control = new Set([...Object.values(space.tokens), ...space.languages.map(({ token }) => token), ...this.#byteIds])
   }
 
@@ -57,8 +60,12 @@ export class Tokenizer {
     return ids.flatMap((id, index) => (this.#control.has(id) ? this.#spell(tokens[index]!) : [id]))
   }
 
-  /** Byte fallback, which the tokenizer library lacks for Unigram models: what is in no piece, or only spells a control token, as UTF-8. */
+  /**
+   * Byte fallback, which the tokenizer library lacks for Unigram models: what is in no piece, or only spells a control token, as UTF-8.
+   * Without bytes in the vocabulary it is unknown.
+   */
   #spell(token: string): number[] {
+    if (this.#byteIds.length === 0) return [this.#space.tokens.unk]
     return Array.from(new TextEncoder().encode(token), (byte) => this.#byteIds[byte]!)
   }
 

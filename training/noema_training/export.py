@@ -101,18 +101,23 @@ def default_concept_model(work: Path, names: list[str], wished: str | None = Non
     return next((name for name in names if (work / f"{name}.pt").exists()), names[0])
 
 
-def write_manifest(folder: Path, manifest: dict) -> dict:
-    """Lists every file with size and SHA-256 and writes manifest.json last."""
+def write_manifest(folder: Path, manifest: dict, limit: int | None = SIZE_LIMIT) -> dict:
+    """Lists every file with size and SHA-256 and writes manifest.json last; no more than `limit` bytes in all."""
     files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != "manifest.json")
     manifest["files"] = {
-        path.name: {"bytes": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+        path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)}
         for path in files
     }
     total = sum(entry["bytes"] for entry in manifest["files"].values())
-    if total >= SIZE_LIMIT:
-        raise ValueError(f"the folder has {total} bytes, the limit is {SIZE_LIMIT}")
+    if limit is not None and total >= limit:
+        raise ValueError(f"the folder has {total} bytes, the limit is {limit}")
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
     return {"total": total, **{name: entry["bytes"] for name, entry in manifest["files"].items()}}
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def round_weights(space: Space, int8: bool) -> Space:

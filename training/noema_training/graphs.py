@@ -1,8 +1,8 @@
 """The three ONNX graphs of the space: encoder, decoder conditioning and one decoder step with a key/value cache."""
 
-import io
-import math
+import tempfile
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -47,11 +47,14 @@ class StepGraph(nn.Module):
     beam_index [n] -> logits [n, vocabulary] of the last position, present_key, present_value.
     """
 
-    def __init__(self, decoder: Decoder):
+    def __init__(self, decoder: Decoder, shared_head: bool = True):
+        """`shared_head`: one stored matrix for embedding and head. ONNX Runtime's quantiser needs two."""
         super().__init__()
         self.frontend = decoder.decoder_frontend
         self.stack = decoder.decoder
-        self.no_bias = nn.Parameter(torch.zeros(self.frontend.embed.num_embeddings), requires_grad=False)
+        # With a bias the head becomes Gemm(transB=1) and shares the embedding instead of a transposed copy.
+        zeros = torch.zeros(self.frontend.embed.num_embeddings)
+        self.no_bias = nn.Parameter(zeros, requires_grad=False) if shared_head else None
 
     def forward(self, input_ids, conditioning, past_key, past_value, beam_index):
         past_key = past_key.index_select(1, beam_index)
@@ -59,14 +62,14 @@ class StepGraph(nn.Module):
         past, new = past_key.shape[3], input_ids.shape[1]
         positions = torch.arange(past + new)
         hidden = positions[None, :] > positions[past:, None]
-        x = self.frontend.embed(input_ids) * math.sqrt(self.frontend.embed.embedding_dim)
+        x = self.frontend.embed(input_ids) * self.frontend.embed.weight.shape[1] ** 0.5
         x = x + self.frontend.positions.index_select(0, positions[past:])
         keys, values = [], []
         for index, layer in enumerate(self.stack.layers):
             attention, h = layer.self_attn, layer.self_attn_layer_norm(x)
             key = torch.cat([past_key[index], attention.split(attention.k_proj(h))], dim=2)
             value = torch.cat([past_value[index], attention.split(attention.v_proj(h))], dim=2)
-            scores = attention.split(attention.q_proj(h)) @ key.transpose(-1, -2) * attention.head_dim**-0.5
+            scores = attention.split(attention.q_proj(h)) @ key.transpose(-1, -2) * attention.scale
             mixed = torch.softmax(scores.masked_fill(hidden, -1e9), dim=-1) @ value
             x = x + attention.output_proj(mixed.transpose(1, 2).flatten(2))
             x = x + conditioning[:, index, None]
@@ -74,65 +77,86 @@ class StepGraph(nn.Module):
             keys.append(key)
             values.append(value)
         last = self.stack.layer_norm(x[:, -1])
-        # With a bias the head becomes Gemm(transB=1) and shares the embedding instead of a transposed copy.
         logits = F.linear(last, self.frontend.embed.weight, self.no_bias)
         return logits, torch.stack(keys), torch.stack(values)
 
 
+@dataclass(frozen=True)
+class GraphSpec:
+    """A module to trace with example inputs, and the dynamic axes of its inputs and outputs."""
+
+    name: str
+    module: nn.Module
+    inputs: tuple
+    input_axes: dict
+    output_axes: dict
+
+
 def export_graphs(encoder: Encoder, decoder: Decoder, folder: Path) -> None:
-    """Writes encoder.onnx, decoder-conditioning.onnx and decoder-step.onnx."""
+    """Writes encoder.onnx, decoder-conditioning.onnx and decoder-step.onnx, large weights as int8 or f16."""
+    for spec in [encoder_spec(encoder), *decoder_specs(decoder)]:
+        model = store_small(traced(spec))
+        onnx.checker.check_model(model, full_check=True)
+        onnx.save(model, folder / f"{spec.name}.onnx")
+
+
+def encoder_spec(encoder: Encoder) -> GraphSpec:
+    ids = torch.full((2, 3), 5)
+    return GraphSpec(
+        "encoder",
+        EncoderGraph(encoder),
+        (ids, torch.ones_like(ids)),
+        {"input_ids": {0: "n", 1: "length"}, "attention_mask": {0: "n", 1: "length"}},
+        {"embeddings": {0: "n"}},
+    )
+
+
+def decoder_specs(decoder: Decoder, shared_head: bool = True) -> list[GraphSpec]:
     layers, heads = len(decoder.decoder.layers), decoder.decoder.layers[0].self_attn.heads
     dim = decoder.decoder_frontend.embed.embedding_dim
     ids = torch.full((2, 3), 5)
     past = torch.zeros(layers, 2, heads, 4, dim // heads)
-    save_graph(
-        EncoderGraph(encoder),
-        (ids, torch.ones_like(ids)),
-        folder / "encoder.onnx",
-        {"input_ids": {0: "n", 1: "length"}, "attention_mask": {0: "n", 1: "length"}},
-        {"embeddings": {0: "n"}},
-    )
-    save_graph(
-        ConditioningGraph(decoder),
-        (torch.zeros(2, dim),),
-        folder / "decoder-conditioning.onnx",
-        {"embeddings": {0: "n"}},
-        {"conditioning": {0: "n"}},
-    )
-    save_graph(
-        StepGraph(decoder),
-        (ids, torch.zeros(2, layers, dim), past, past, torch.arange(2)),
-        folder / "decoder-step.onnx",
-        {
-            "input_ids": {0: "n", 1: "t"},
-            "conditioning": {0: "n"},
-            "past_key": {1: "n_past", 3: "past"},
-            "past_value": {1: "n_past", 3: "past"},
-            "beam_index": {0: "n"},
-        },
-        {"logits": {0: "n"}, "present_key": {1: "n", 3: "total"}, "present_value": {1: "n", 3: "total"}},
-    )
+    return [
+        GraphSpec(
+            "decoder-conditioning",
+            ConditioningGraph(decoder),
+            (torch.zeros(2, dim),),
+            {"embeddings": {0: "n"}},
+            {"conditioning": {0: "n"}},
+        ),
+        GraphSpec(
+            "decoder-step",
+            StepGraph(decoder, shared_head),
+            (ids, torch.zeros(2, layers, dim), past, past, torch.arange(2)),
+            {
+                "input_ids": {0: "n", 1: "t"},
+                "conditioning": {0: "n"},
+                "past_key": {1: "n_past", 3: "past"},
+                "past_value": {1: "n_past", 3: "past"},
+                "beam_index": {0: "n"},
+            },
+            {"logits": {0: "n"}, "present_key": {1: "n", 3: "total"}, "present_value": {1: "n", 3: "total"}},
+        ),
+    ]
 
 
-def save_graph(module: nn.Module, inputs: tuple, path: Path, input_axes: dict, output_axes: dict) -> None:
-    """Exports by tracing, then stores large weights as int8 or f16."""
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
+def traced(spec: GraphSpec) -> onnx.ModelProto:
+    """The graph with its weights in memory; it passes through a folder because one message holds no more than 2 GB."""
+    with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
         warnings.simplefilter("ignore")
+        path = Path(folder) / "graph.onnx"
         torch.onnx.export(
-            module.eval(),
-            inputs,
-            buffer,
+            spec.module.eval(),
+            spec.inputs,
+            str(path),
             dynamo=False,
             opset_version=OPSET,
-            input_names=list(input_axes),
-            output_names=list(output_axes),
-            dynamic_axes=input_axes | output_axes,
+            input_names=list(spec.input_axes),
+            output_names=list(spec.output_axes),
+            dynamic_axes=spec.input_axes | spec.output_axes,
             do_constant_folding=True,
         )
-    model = store_small(onnx.load_from_string(buffer.getvalue()))
-    onnx.checker.check_model(model, full_check=True)
-    onnx.save(model, path)
+        return onnx.load(path)
 
 
 def store_small(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -28,15 +28,20 @@ class Attention(nn.Module):
 
     def __init__(self, dim: int, heads: int):
         super().__init__()
-        self.heads, self.head_dim = heads, dim // heads
+        self.heads = heads
         self.q_proj = nn.Linear(dim, dim)
         self.k_proj = nn.Linear(dim, dim)
         self.v_proj = nn.Linear(dim, dim)
         self.output_proj = nn.Linear(dim, dim)
 
+    @property
+    def scale(self):
+        """1 / sqrt(head dim), from what an open graph has as inputs (`open_graphs.py`)."""
+        return (self.q_proj.weight.shape[0] / self.heads) ** -0.5
+
     def split(self, x: Tensor) -> Tensor:
         """[n, length, dim] -> [n, heads, length, head_dim]."""
-        return x.unflatten(-1, (self.heads, self.head_dim)).transpose(1, 2)
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """x [n, length, dim]; mask broadcastable to [n, heads, length, length], added to the scores."""
@@ -44,7 +49,7 @@ class Attention(nn.Module):
         if x.is_cuda:
             mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         else:  # the plain products are faster than the fused CPU kernel at sentence length
-            scores = q @ k.transpose(-1, -2) * self.head_dim**-0.5
+            scores = q @ k.transpose(-1, -2) * self.scale
             mixed = torch.softmax(scores if mask is None else scores + mask, dim=-1).to(v.dtype) @ v
         return self.output_proj(mixed.transpose(1, 2).flatten(2))
 
@@ -118,7 +123,7 @@ class Frontend(nn.Module):
 
     def forward(self, ids: Tensor, start: int = 0) -> Tensor:
         """ids [n, length] -> [n, length, dim]."""
-        x = self.embed(ids) * math.sqrt(self.embed.embedding_dim)
+        x = self.embed(ids) * self.embed.weight.shape[1] ** 0.5
         return x + self.positions[start : start + ids.shape[1]].to(x.dtype)
 
 
