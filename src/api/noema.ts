@@ -1,4 +1,12 @@
-import type { Concept, ContinueResult, ModelInfo, SamplingSettings, TeacherForcedConcept, Translation } from '../engine/protocol'
+import type {
+  Concept,
+  ContinueResult,
+  DocumentSummary,
+  ModelInfo,
+  SamplingSettings,
+  TeacherForcedConcept,
+  Translation,
+} from '../engine/protocol'
 import type { Connection } from './connection'
 import { requireText } from './require-text'
 import { Session } from './session'
@@ -79,6 +87,11 @@ export class Noema {
    */
   open(id: string, { signal }: Cancellable = {}): Promise<Session> {
     return Session.open(this.#connection, id, signal)
+  }
+
+  /** The documents kept in this browser, in no particular order. @throws StorageUnavailable, Aborted. */
+  documents({ signal }: Cancellable = {}): Promise<DocumentSummary[]> {
+    return this.#connection.call(signal, (engine, job) => engine.listDocuments(job))
   }
 
   /** Sentences → concepts, `[n, dim]` row-major, raw space. @throws InvalidInput, UnsupportedLanguage, Aborted. */

@@ -1,4 +1,4 @@
-import type { Concept, ContinueResult, DocumentChange, DocumentSentence } from '../engine/protocol'
+import type { Concept, ContinueResult, DocumentChange, DocumentContent } from '../engine/protocol'
 import type { Connection } from './connection'
 import type { ContinueOptions, EncodeOptions } from './noema'
 import { requireText } from './require-text'
@@ -20,7 +20,7 @@ export interface ContinueSessionOptions extends Omit<ContinueOptions, 'language'
 export class Session {
   readonly id: string
   readonly #connection: Connection
-  #sentences: readonly DocumentSentence[] = []
+  #content: DocumentContent = { title: '', sentences: [] }
 
   private constructor(connection: Connection, id: string) {
     this.#connection = connection
@@ -35,8 +35,13 @@ export class Session {
   }
 
   /** The document as this session last saw it. */
-  get sentences(): readonly DocumentSentence[] {
-    return this.#sentences
+  get sentences(): DocumentContent['sentences'] {
+    return this.#content.sentences
+  }
+
+  /** The name that `rename` gave it, or an empty text. */
+  get title(): string {
+    return this.#content.title
   }
 
   /** Adds the sentences of a text. @throws InvalidInput for a text without a word, UnsupportedLanguage, Aborted. */
@@ -55,6 +60,24 @@ export class Session {
     await this.#change({ kind: 'edit', index, text: requireText(text), ...(language !== undefined && { language }) }, signal)
   }
 
+  /** Removes all sentences but the first `length`. @throws InvalidInput for a length that is not there. */
+  async truncate(length: number): Promise<void> {
+    await this.#change({ kind: 'truncate', length })
+  }
+
+  /** Gives the document a title of at most 200 characters, which its file carries too; an empty one takes the title away. @throws InvalidInput. */
+  async rename(title: string): Promise<void> {
+    await this.#change({ kind: 'rename', title: requireText(title) })
+  }
+
+  /**
+   * The concepts of its sentences, `[n, dim]` row-major, raw space: those that the model wrote as it wrote them, the others encoded.
+   * @throws Aborted.
+   */
+  concepts({ signal }: { signal?: AbortSignal } = {}): Promise<Float32Array> {
+    return this.#connection.call(signal, (engine, job) => engine.documentConcepts(job, this.id))
+  }
+
   /**
    * Writes on, as `Noema.continue` does; each concept is in the document before it is yielded. Continuing twice by one concept gives what
    * continuing once by two gives, a reload in between or not.
@@ -65,7 +88,8 @@ export class Session {
     const { signal, ...settings } = options
     const request = { seed: 0, concepts: 5, ...settings }
     const note = ({ text, language }: Concept) => {
-      this.#sentences = [...this.#sentences, { text, language, generated: true }]
+      const { title, sentences } = this.#content
+      this.#content = { title, sentences: [...sentences, { text, language, generated: true }] }
     }
     return yield* streamConcepts(
       this.#connection,
@@ -87,9 +111,13 @@ export class Session {
     return new Blob([file], { type: 'application/json' })
   }
 
-  /** Fills an empty document from a file that `export` made. @throws InvalidInput for another file or a document that is not empty. */
-  async import(file: Blob): Promise<void> {
-    await this.#change({ kind: 'import', file: await file.text() })
+  /**
+   * Fills the document from a file that `export` made.
+   * @param replace whether it may hold sentences, which the file's then replace in one step. Default false.
+   * @throws InvalidInput for another file, or a document that is not empty without `replace`.
+   */
+  async import(file: Blob, { replace = false }: { replace?: boolean } = {}): Promise<void> {
+    await this.#change({ kind: 'import', file: await file.text(), replace })
   }
 
   /**
@@ -101,6 +129,6 @@ export class Session {
   }
 
   async #change(change: DocumentChange, signal?: AbortSignal): Promise<void> {
-    this.#sentences = await this.#connection.call(signal, (engine, job) => engine.changeDocument(job, this.id, change))
+    this.#content = await this.#connection.call(signal, (engine, job) => engine.changeDocument(job, this.id, change))
   }
 }

@@ -1,8 +1,8 @@
 import { InvalidInput, throwIfAborted } from '../errors'
-import { type Document, readDocument, type Sentence, writeDocument } from '../formats/document'
+import { type Document, parseTitle, readDocument, type Sentence, writeDocument } from '../formats/document'
 import { Documents, requireDocumentId } from '../store/documents'
 import type { LoadedModel } from './loaded-model'
-import type { DocumentChange, DocumentSentence } from './protocol'
+import type { DocumentChange, DocumentContent, DocumentSummary } from './protocol'
 
 /** A document as the model reads it. */
 export interface Prompt {
@@ -18,23 +18,35 @@ export class DocumentLibrary {
   readonly #documents = new Documents()
 
   /**
-   * Does one thing to a document and returns its sentences afterwards; nothing is changed by a step that fails.
+   * Does one thing to a document and returns its content afterwards; nothing is changed by a step that fails.
    * @throws InvalidInput, UnsupportedLanguage, QuotaExceeded, StorageUnavailable, Aborted.
    */
-  async change(model: LoadedModel, id: string, change: DocumentChange, signal?: AbortSignal): Promise<DocumentSentence[]> {
+  async change(model: LoadedModel, id: string, change: DocumentChange, signal?: AbortSignal): Promise<DocumentContent> {
     requireDocumentId(id)
     if (change.kind === 'forget') return this.#forget(model, id)
-    const { sentences } = await this.#documents.read(id)
-    const changed = await this.#changed(model, sentences, change)
+    const document = await this.#documents.read(id)
+    const changed = await this.#changed(model, document, change)
     throwIfAborted(signal)
-    if (change.kind === 'fork') await this.#documents.write(change.as, { sentences })
-    else if (changed !== sentences) await this.#documents.write(id, { sentences: changed })
-    return changed.map(({ text, language, concept }) => ({ text, language, generated: concept !== undefined }))
+    if (change.kind === 'fork') await this.#documents.write(change.as, document)
+    else if (changed !== document) await this.#documents.write(id, changed)
+    return contentOf(changed)
+  }
+
+  /** What is kept, in no particular order. @throws StorageUnavailable. */
+  async list(): Promise<DocumentSummary[]> {
+    const ids = await this.#documents.list()
+    return Promise.all(ids.map((id) => this.#summary(id)))
   }
 
   /** The document as a file. */
   async export(id: string): Promise<string> {
     return writeDocument(await this.#documents.read(id))
+  }
+
+  /** The document's raw concepts [n, dim], as `prompt` has them. @throws UnsupportedLanguage; StorageUnavailable; Aborted. */
+  async concepts(model: LoadedModel, id: string, signal?: AbortSignal): Promise<Float32Array> {
+    const { sentences } = await this.#documents.read(id)
+    return encodeDocument(model, sentences, signal)
   }
 
   /**
@@ -51,33 +63,55 @@ export class DocumentLibrary {
 
   /** Adds a sentence that the model wrote. @param vector its raw concept, [dim] */
   async write(model: LoadedModel, id: string, { text, language, vector }: { text: string; language: string; vector: Float32Array }) {
-    const { sentences } = await this.#documents.read(id)
+    const document = await this.#documents.read(id)
     const sentence = { text, language, concept: { space: model.spaceFingerprint, vector } }
-    await this.#documents.write(id, { sentences: [...sentences, sentence] })
+    await this.#documents.write(id, { ...document, sentences: [...document.sentences, sentence] })
   }
 
-  async #changed(model: LoadedModel, sentences: Sentence[], change: DocumentChange): Promise<Sentence[]> {
+  async #changed(model: LoadedModel, document: Document, change: DocumentChange): Promise<Document> {
+    const { sentences } = document
     switch (change.kind) {
       case 'append':
-        return [...sentences, ...split(model, change.text, change.language)]
+        return { ...document, sentences: [...sentences, ...split(model, change.text, change.language)] }
       case 'edit': {
         const { index, text } = change
         const edited = sentences[index]
         if (!edited) throw new InvalidInput(`The document has ${sentences.length} sentences and none at index ${index}.`)
-        return sentences.toSpliced(index, 1, ...(/\S/.test(text) ? split(model, text, change.language ?? edited.language) : []))
+        const inserted = /\S/.test(text) ? split(model, text, change.language ?? edited.language) : []
+        return { ...document, sentences: sentences.toSpliced(index, 1, ...inserted) }
       }
+      case 'truncate': {
+        const { length } = change
+        if (!Number.isInteger(length) || length < 0 || length > sentences.length) {
+          throw new InvalidInput(`The document has ${sentences.length} sentences: it cannot be cut to ${length}.`)
+        }
+        return { ...document, sentences: sentences.slice(0, length) }
+      }
+      case 'rename':
+        return { title: parseTitle(change.title), sentences }
       case 'fork':
         requireDocumentId(change.as)
         await this.#requireNone(change.as)
-        return sentences
+        return document
       case 'import': {
-        if (sentences.length > 0) throw new InvalidInput('The document is not empty: import the file into a new one.')
+        if (sentences.length > 0 && !change.replace) throw new InvalidInput('The document is not empty: import the file into a new one.')
         const imported = readDocument(change.file)
         for (const { language } of imported.sentences) model.space.requireLanguage(language)
-        return imported.sentences
+        return imported
       }
       default:
-        return sentences
+        return document
+    }
+  }
+
+  /** Even a document that cannot be read is listed, so that it can be forgotten. */
+  async #summary(id: string): Promise<DocumentSummary> {
+    try {
+      const { title = '', sentences } = await this.#documents.read(id)
+      return { id, title, beginning: sentences[0]?.text ?? '', sentences: sentences.length, readable: true }
+    } catch (error) {
+      if (!(error instanceof InvalidInput)) throw error
+      return { id, title: '', beginning: '', sentences: 0, readable: false }
     }
   }
 
@@ -87,7 +121,7 @@ export class DocumentLibrary {
   }
 
   /** Even a document that cannot be read any more can be forgotten. */
-  async #forget(model: LoadedModel, id: string): Promise<[]> {
+  async #forget(model: LoadedModel, id: string): Promise<DocumentContent> {
     const { sentences } = await this.#documents.read(id).catch((): Document => ({ sentences: [] }))
     await this.#documents.delete(id)
     if (sentences.length > 0) {
@@ -97,8 +131,12 @@ export class DocumentLibrary {
         await model.forgetSentences(texts, language)
       }
     }
-    return []
+    return contentOf({ sentences: [] })
   }
+}
+
+function contentOf({ title = '', sentences }: Document): DocumentContent {
+  return { title, sentences: sentences.map(({ text, language, concept }) => ({ text, language, generated: concept !== undefined })) }
 }
 
 function split(model: LoadedModel, text: string, language: string): Sentence[] {

@@ -78,6 +78,7 @@ export class LoadedModel {
   get info(): ModelInfo {
     const { name, version, licence, space, conceptModels, defaultConceptModel } = this.manifest
     const { architecture, decoding } = this.#defaults
+    const { steps, guidanceScale: guidance, initialNoiseScale, beam } = decoding
     return {
       name,
       version,
@@ -88,7 +89,7 @@ export class LoadedModel {
       conceptModels: Object.keys(conceptModels),
       defaultConceptModel,
       maxConcepts: architecture.max_seq_len,
-      decoding: { steps: decoding.steps, guidance: decoding.guidanceScale },
+      decoding: { steps, guidance, initialNoiseScale, beam },
       device: this.#device,
       storageWarning: this.#files.warning,
     }

@@ -59,10 +59,35 @@ export type DocumentChange =
   | { kind: 'append'; text: string; language: string }
   /** A text without a word removes the sentence. `language` by default: the sentence's. */
   | { kind: 'edit'; index: number; text: string; language?: string }
+  /** Removes all sentences but the first `length`. */
+  | { kind: 'truncate'; length: number }
+  /** An empty title is none. */
+  | { kind: 'rename'; title: string }
   /** Writes a copy under another name. */
   | { kind: 'fork'; as: string }
-  | { kind: 'import'; file: string }
+  /** `replace`: whatever the document held. */
+  | { kind: 'import'; file: string; replace: boolean }
   | { kind: 'forget' }
+
+/** A document as a page sees it. */
+export interface DocumentContent {
+  /** Empty when it was given none. */
+  title: string
+  sentences: DocumentSentence[]
+}
+
+/** A document in the list of those kept in this browser. */
+export interface DocumentSummary {
+  id: string
+  /** Empty when it was given none. */
+  title: string
+  /** Its first sentence; empty when it has none. */
+  beginning: string
+  /** How many it has. */
+  sentences: number
+  /** False for a damaged one, which can only be forgotten. */
+  readable: boolean
+}
 
 /** A sentence of a document. */
 export interface DocumentSentence {
@@ -133,7 +158,7 @@ export interface ModelInfo {
   /** Most concepts a document can have with the default concept model, new ones included. */
   maxConcepts: number
   /** Decoding defaults of the default concept model. */
-  decoding: { steps: number; guidance: number }
+  decoding: { steps: number; guidance: number; initialNoiseScale: number; beam: number }
   device: DeviceInfo
   /** Set when the files could not be kept for the next visit; a sentence for the user. */
   storageWarning: string | null

@@ -19,10 +19,17 @@ export class Documents {
     return value === undefined ? { sentences: [] } : parseDocument(value)
   }
 
+  /** The names of all documents, in no particular order. @throws StorageUnavailable. */
+  async list(): Promise<string[]> {
+    return this.#storage.keys().catch((cause): never => {
+      throw unavailable(cause)
+    })
+  }
+
   /** Whole or not at all. @throws QuotaExceeded when the storage is full; StorageUnavailable. */
-  async write(id: string, { sentences }: Document): Promise<void> {
+  async write(id: string, { title, sentences }: Document): Promise<void> {
     try {
-      await this.#storage.set(id, { sentences })
+      await this.#storage.set(id, title === undefined ? { sentences } : { title, sentences })
     } catch (cause) {
       if (!(cause instanceof Error && cause.name === 'QuotaExceededError')) throw unavailable(cause)
       const { usage = null, quota = null } = (await globalThis.navigator?.storage?.estimate().catch(() => undefined)) ?? {}
