@@ -94,6 +94,11 @@ export class Noema {
     return this.#connection.call(signal, (engine, job) => engine.listDocuments(job))
   }
 
+  /** What `Session.forget` does, for a document that cannot be opened too because it is damaged. @throws StorageUnavailable, Aborted. */
+  async forget(id: string, { signal }: Cancellable = {}): Promise<void> {
+    await this.#connection.call(signal, (engine, job) => engine.changeDocument(job, id, { kind: 'forget' }))
+  }
+
   /** Sentences → concepts, `[n, dim]` row-major, raw space. @throws InvalidInput, UnsupportedLanguage, Aborted. */
   encode(sentences: readonly string[], { language = 'eng_Latn', signal }: EncodeOptions = {}): Promise<Float32Array> {
     const texts = sentences.map(requireText)
