@@ -6,6 +6,10 @@ export const controls = css`
     box-sizing: border-box;
   }
 
+  [hidden] {
+    display: none !important;
+  }
+
   h2 {
     margin: 0;
     font-size: 0.8125rem;
