@@ -75,7 +75,7 @@ export function presetOf(info: ModelInfo, conceptModel: string, preset: Preset):
     case 'balanced':
       return { steps, guidance, initialNoiseScale, beam }
     case 'bold':
-      return clamped({ steps, guidance, initialNoiseScale: 1.5 * initialNoiseScale, beam })
+      return clamped({ steps, guidance, initialNoiseScale: 1.25 * initialNoiseScale, beam })
   }
 }
 

@@ -2,7 +2,7 @@ import { css, html } from 'lit'
 import { controls } from './controls'
 import { WorkspaceElement } from './workspace-element'
 
-/** What can be done with one sentence. Sends `close` when it is done. */
+/** What can be done with one sentence. Sends `close` when it is done; its `detail` is the index of the sentence to go on from. */
 class SentenceTools extends WorkspaceElement {
   static override properties = { ...WorkspaceElement.properties, index: { attribute: false }, isEditing: { state: true } }
   declare index: number
@@ -57,11 +57,11 @@ class SentenceTools extends WorkspaceElement {
         class="plain"
         aria-disabled=${cannotPredict}
         title=${index === 0 ? messages.againFirst : messages.againMeaning}
-        @click=${() => !cannotPredict && this.#finish(() => workspace.predictAgain(index))}
+        @click=${() => !cannotPredict && this.#finish(() => workspace.predictAgain(index), index - 1)}
       >
         ${messages.again}
       </button>
-      <button type="button" class="plain" @click=${() => this.#finish(() => workspace.edit(index, ''))}>${messages.remove}</button>
+      <button type="button" class="plain" @click=${() => this.#finish(() => workspace.edit(index, ''), Math.max(0, index - 1))}>${messages.remove}</button>
     `
   }
 
@@ -96,9 +96,9 @@ class SentenceTools extends WorkspaceElement {
     }
   }
 
-  #finish(action?: () => Promise<void>): void {
+  #finish(action?: () => Promise<void>, next = this.index): void {
     void action?.()
-    this.dispatchEvent(new Event('close'))
+    this.dispatchEvent(new CustomEvent('close', { detail: next }))
   }
 }
 

@@ -141,7 +141,7 @@ class TextView extends WorkspaceElement {
         ${this.#reading(sentence)}
         ${
           isOpen
-            ? html`<sentence-tools .workspace=${workspace} .index=${index} @close=${() => this.#close(index)}></sentence-tools>`
+            ? html`<sentence-tools .workspace=${workspace} .index=${index} @close=${({ detail }: CustomEvent<number>) => this.#close(detail)}></sentence-tools>`
             : nothing
         }
       </li>
@@ -164,7 +164,7 @@ class TextView extends WorkspaceElement {
   async #close(index: number): Promise<void> {
     this.opened = null
     await this.updateComplete
-    this.#focus(Math.min(index, this.workspace.sentences.length - 1))
+    this.#focus(index)
   }
 
   #focus(index: number): void {

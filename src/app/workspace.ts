@@ -47,13 +47,13 @@ export class Workspace extends PageState {
   }
 
   /** Puts the draft into the document and, unless told otherwise, writes on. While the model loads it waits for it. */
-  continue({ onlyAdd = false } = {}): Promise<void> {
+  continue({ onlyAdd = false, isRemembered = false } = {}): Promise<void> {
     if (this.#running) return Promise.resolve()
     const controller = new AbortController()
     this.#running = controller
     return this.#take(async () => {
       try {
-        await this.#continue(controller.signal, onlyAdd)
+        await this.#continue(controller.signal, { onlyAdd, isRemembered })
       } finally {
         this.#running = null
       }
@@ -79,7 +79,7 @@ export class Workspace extends PageState {
       await session.truncate(index)
       this.setDials({ seed: this.dials.seed + 1 })
     })
-    if (!this.error) await this.continue()
+    if (!this.error) await this.continue({ isRemembered: true })
   }
 
   undo(): Promise<void> {
@@ -182,12 +182,12 @@ export class Workspace extends PageState {
     })
   }
 
-  async #continue(signal: AbortSignal, onlyAdd: boolean): Promise<void> {
+  async #continue(signal: AbortSignal, { onlyAdd, isRemembered }: { onlyAdd: boolean; isRemembered: boolean }): Promise<void> {
     if (this.loading.state === 'loading') this.#say('waiting')
     await Promise.race([this.#ready, abortion(signal)])
     const { session, noema } = this
     if (!session || !noema) return
-    await this.#remember(session)
+    if (!isRemembered) await this.#remember(session)
     if (this.draft.trim() !== '') {
       this.#say('reading')
       await session.append(this.draft, { language: this.draftLanguage, signal })
