@@ -28,11 +28,12 @@ class DocumentList extends WorkspaceElement {
       }
 
       h2 {
-        flex: 1;
+        flex: 1 1 100%;
+        margin-bottom: 0.25rem;
       }
 
       .head {
-        margin-bottom: 0.75rem;
+        margin-bottom: 1rem;
         font-size: 0.875rem;
       }
 
@@ -205,10 +206,14 @@ class DocumentList extends WorkspaceElement {
     return titleOf(title, beginning, this.messages)
   }
 
-  #decide({ target }: Event): void {
-    const { returnValue } = target as HTMLDialogElement
-    if (returnValue === 'delete' && this.doomed) void this.workspace.forget(this.doomed.id)
-    ;(target as HTMLDialogElement).returnValue = ''
+  async #decide({ target }: Event): Promise<void> {
+    const dialog = target as HTMLDialogElement
+    const isDecided = dialog.returnValue === 'delete'
+    dialog.returnValue = ''
+    if (!isDecided || !this.doomed) return
+    await this.workspace.forget(this.doomed.id)
+    await this.updateComplete
+    this.find('[aria-current]')?.focus()
   }
 
   async #startRenaming(): Promise<void> {

@@ -30,7 +30,15 @@ export function mapOptions(
       interaction: { mode: 'nearest', intersect: true },
       onHover: (_, elements) => onPoint(elements[0]?.index),
       scales: { x: { type: 'linear', ...scale }, y: scale },
-      plugins: { tooltip: { displayColors: false, callbacks: { title: () => '', label: ({ dataIndex }) => folded(textOf(dataIndex)) } } },
+      plugins: {
+        tooltip: {
+          displayColors: false,
+          caretPadding: 10,
+          backgroundColor: () => colorOf(canvas, '--text'),
+          bodyColor: () => colorOf(canvas, '--surface'),
+          callbacks: { title: () => '', label: ({ dataIndex }) => folded(textOf(dataIndex)) },
+        },
+      },
     },
   }
 }

@@ -73,12 +73,6 @@ export class NoemaPage extends WorkspaceElement {
           min-height: 100dvh;
         }
 
-        compose-box {
-          position: sticky;
-          bottom: 0;
-          background: var(--ground);
-        }
-
         aside {
           border-top: 1px solid var(--line);
           border-left: 0;

@@ -57,6 +57,7 @@ export const textStyle = css`
     display: grid;
     grid-template-columns: 1.75rem minmax(0, 1fr) minmax(0, 1fr);
     gap: 0 0.75rem;
+    align-items: baseline;
     padding: 0.4rem 0;
     border-bottom: 1px solid var(--line);
     font-size: 1.125rem;
@@ -73,8 +74,8 @@ export const textStyle = css`
   }
 
   .parallel .number {
-    padding-top: 0.55em;
     text-align: right;
+    vertical-align: baseline;
   }
 
   .generated .number {
@@ -91,7 +92,7 @@ export const textStyle = css`
   }
 
   .generated .sentence {
-    text-decoration: underline dotted var(--new) 1.5px;
+    text-decoration: underline dotted color-mix(in srgb, var(--new) 65%, transparent) 1px;
     text-underline-offset: 0.3em;
   }
 

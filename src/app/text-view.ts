@@ -122,8 +122,8 @@ class TextView extends WorkspaceElement {
     const classes = { generated, open: isOpen, highlighted: workspace.highlighted === index, newest: workspace.newest === index }
     return html`
       <li class=${classMap(classes)}>
-        <span class="number" aria-hidden="true">${index + 1}</span>
-        <span
+        <span class="number" aria-hidden="true">${index + 1}</span
+        ><span
           class="sentence"
           role="button"
           data-index=${index}

@@ -84,7 +84,7 @@ export const english = {
     beam: ['Beam', 'How many wordings are weighed for each concept.'],
   },
   dialUnused: (model: string) => `Does not apply to ${model}: it draws no concepts from noise.`,
-  sameLanguage: 'the text’s language',
+  sameLanguage: 'as the text',
 
   performance: 'Performance',
   speed: 'Speed',

@@ -85,7 +85,7 @@ export const french: Messages = {
     beam: ['Faisceau', 'Combien de formulations sont pesées par concept.'],
   },
   dialUnused: (model) => `Ne concerne pas ${model} : il ne tire pas ses concepts du bruit.`,
-  sameLanguage: 'la langue du texte',
+  sameLanguage: 'comme le texte',
 
   performance: 'Performance',
   speed: 'Vitesse',

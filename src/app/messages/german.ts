@@ -86,7 +86,7 @@ export const german: Messages = {
     beam: ['Strahlbreite', 'Wie viele Wortlaute für jedes Konzept abgewogen werden.'],
   },
   dialUnused: (model) => `Gilt nicht für ${model}: Es zieht seine Konzepte nicht aus Rauschen.`,
-  sameLanguage: 'der Sprache des Textes',
+  sameLanguage: 'wie der Text',
 
   performance: 'Leistung',
   speed: 'Tempo',

@@ -85,7 +85,7 @@ export const spanish: Messages = {
     beam: ['Haz', 'Cuántas formulaciones se sopesan por concepto.'],
   },
   dialUnused: (model) => `No se aplica a ${model}: no saca sus conceptos del ruido.`,
-  sameLanguage: 'el idioma del texto',
+  sameLanguage: 'como el texto',
 
   performance: 'Rendimiento',
   speed: 'Velocidad',
