@@ -18,7 +18,7 @@ test('the keyboard alone is enough', async ({ page }) => {
   await page.keyboard.press('ArrowUp')
   await page.keyboard.press('Enter')
   await page.keyboard.press('Tab')
-  await expect(page.getByRole('button', { name: 'Edit' })).toBeFocused()
+  await expect(page.getByRole('button', { name: 'Edit', exact: true })).toBeFocused()
   await page.keyboard.press('Enter')
   await expect(page.getByLabel('New text of the sentence')).toBeFocused()
   await page.keyboard.press('Control+a')

@@ -1,5 +1,5 @@
 /** Sentences on the map at most: the last ones. */
-export const mostPoints = 64
+export const mostPoints = 32
 
 /** For every concept the other that is most like it, by the cosine of their angle; nothing for fewer than two. */
 export function nearest(concepts: readonly Float32Array[]): { index: number; likeness: number }[] {
