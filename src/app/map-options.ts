@@ -35,8 +35,11 @@ export function mapOptions(
           displayColors: false,
           caretPadding: 10,
           backgroundColor: () => colorOf(canvas, '--text'),
-          bodyColor: () => colorOf(canvas, '--surface'),
-          callbacks: { title: () => '', label: ({ dataIndex }) => folded(textOf(dataIndex)) },
+          callbacks: {
+            title: () => '',
+            label: ({ dataIndex }) => folded(textOf(dataIndex)),
+            labelTextColor: () => colorOf(canvas, '--surface'),
+          },
         },
       },
     },
