@@ -38,7 +38,6 @@ type SamplingDial = Exclude<(typeof presetNames)[number], 'beam'>
 
 /** What a concept model brings along: a sampling dial that is not in `settings` does not apply to it. */
 interface ModelDials {
-  maxConcepts: number
   beam: number
   settings: Partial<Record<SamplingDial, number>>
 }
@@ -46,7 +45,7 @@ interface ModelDials {
 /** The one place where dials meet the model's description. */
 function modelDials(info: ModelInfo, _conceptModel: string): ModelDials {
   const { beam, ...settings } = info.decoding
-  return { maxConcepts: info.maxConcepts, beam, settings }
+  return { beam, settings }
 }
 
 export function conceptModels(info: ModelInfo): string[] {
