@@ -129,7 +129,8 @@ test('the text and the map point at each other’s sentences', async ({ page }) 
   const isPointed = () => page.locator('text-view li.highlighted').count()
   for (let x = 4; x < box.width && (await isPointed()) === 0; x += 5) {
     await page.mouse.move(box.x + x, box.y + box.height / 2)
-    await page.waitForTimeout(30)
+    // The map answers with the next frame.
+    await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))))
   }
   expect(await isPointed()).toBe(1)
   await page.getByText('The map in words').click()

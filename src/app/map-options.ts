@@ -23,7 +23,7 @@ export function mapOptions(
   return {
     type: 'line',
     plugins: [{ id: 'numbers', afterDatasetsDraw: (chart) => drawNumbers(chart as Chart) }],
-    data: { datasets: [{ data: [], tension: 0.25, borderWidth: 1.5, pointRadius: 5, pointHoverRadius: 9 }] },
+    data: { datasets: [{ data: [], tension: 0.25, borderWidth: 1.5, pointRadius: 5, pointHoverRadius: 9, pointHitRadius: 8 }] },
     options: {
       maintainAspectRatio: false,
       animation: matchMedia('(prefers-reduced-motion: reduce)').matches ? false : { duration: 500 },
