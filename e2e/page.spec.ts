@@ -1,94 +1,191 @@
 import { chromium, expect, test } from '@playwright/test'
 import { findChromium } from '../cli/chromium'
+import { continueButton, documents, goOn, idle, open, sentences, stopButton, written } from './page.testing'
 
-const opening = 'Once upon a time there was a little girl. She lived near a big forest.'
-
-test('a visitor writes two sentences and sees the next ones as text and as points', async ({ page }) => {
+test('a first visitor presses one button, while the model still loads, and sees the next sentence', async ({ page }) => {
   const problems: string[] = []
   page.on('pageerror', (error) => problems.push(error.message))
   await page.goto('/')
-  await expect(page.getByRole('status')).toHaveText(/Ready: mini/)
-  await expect(page.locator('#device')).toHaveText(/WebGPU on .+/)
-
-  await page.getByLabel('Your text').fill(opening)
-  await page.getByRole('spinbutton', { name: 'Sentences' }).fill('2')
-  await page.getByText('More settings').click()
-  await page.getByLabel('Denoising steps').fill('4')
-  await page.getByRole('button', { name: 'Continue' }).click()
-  const sentences = page.locator('#sentences li')
-  await expect(sentences.first()).toHaveText('Once upon a time there was a little girl.')
-  await expect(page.locator('#sentences li.new')).toHaveCount(2)
-  for (const text of await page.locator('#sentences li.new').allTextContents()) expect(text.length).toBeGreaterThan(1)
-
-  await expect(page.getByRole('button', { name: 'Keep them' })).toBeEnabled()
-  await page.getByRole('button', { name: 'Keep them' }).click()
-  expect(await page.getByLabel('Your text').inputValue()).toContain(`${opening} `)
+  await expect(sentences(page)).toHaveText(['Once upon a time there was a little girl.', 'She lived near a big forest.'])
+  await continueButton(page).click()
+  await expect(written(page).first()).not.toHaveText('')
+  await stopButton(page).click()
+  await idle(page)
+  await expect(page.getByRole('status').first()).toHaveText('Stopped.')
+  await expect(page.locator('performance-strip')).toContainText('concepts/s')
+  await expect(page.locator('performance-strip')).toContainText(/Predicted by\s*the processor/)
   expect(problems).toEqual([])
 })
 
-test('the text can go on in another language, and stops when told to', async ({ page }) => {
-  await page.goto('/')
-  await expect(page.getByRole('status')).toHaveText(/Ready/)
-  await page.getByLabel('Continue in').selectOption('fra_Latn')
-  await page.getByRole('spinbutton', { name: 'Sentences' }).fill('50')
-  await page.getByRole('button', { name: 'Continue' }).click()
-  await expect(page.locator('#sentences li.new').first()).toHaveAttribute('lang', 'fra')
-  await page.getByRole('button', { name: 'Stop' }).click()
-  await expect(page.locator('#outcome')).toHaveText('Stopped.')
-  await expect(page.getByRole('button', { name: 'Continue' })).toBeEnabled()
+test('a document outlives a reload, goes on where it was, and costs nothing that is already known', async ({ page }) => {
+  await open(page)
+  await goOn(page)
+  const before = await sentences(page).allTextContents()
+  expect(before).toHaveLength(3)
+  await open(page)
+  await expect(sentences(page)).toHaveText(before)
+  await goOn(page)
+  await expect(sentences(page)).toHaveCount(4)
+  await expect(page.locator('performance-strip')).toContainText('2 reused, 1 computed')
 })
 
-test('nothing to continue is said in a sentence, and the page goes on', async ({ page }) => {
-  await page.goto('/')
-  await expect(page.getByRole('status')).toHaveText(/Ready/)
-  for (const text of ['', '   \n', '?!… —']) {
-    await page.getByLabel('Your text').fill(text)
-    await page.getByRole('button', { name: 'Continue' }).click()
-    await expect(page.getByRole('alert')).toHaveText(/no sentence/)
+test('a sentence is edited, predicted again with another seed, removed, and all of it undone', async ({ page }) => {
+  await open(page, { concepts: 2 })
+  await goOn(page)
+  const [, second, third, fourth] = await sentences(page).allTextContents()
+  await sentences(page).nth(1).click()
+  await page.getByRole('button', { name: 'Edit', exact: true }).click()
+  await page.getByLabel('New text of the sentence').fill('She had a dog. It was black.')
+  await page.getByRole('button', { name: 'Save', exact: true }).click()
+  await expect(sentences(page)).toHaveText([/^Once/, 'She had a dog.', 'It was black.', third!, fourth!])
+  await sentences(page).nth(2).click()
+  await page.getByRole('button', { name: 'Remove', exact: true }).click()
+  await expect(sentences(page)).toHaveCount(4)
+  await page.getByRole('button', { name: 'Undo', exact: true }).click()
+  await page.getByRole('button', { name: 'Undo', exact: true }).click()
+  await expect(sentences(page)).toHaveText([/^Once/, second!, third!, fourth!])
+  await sentences(page).nth(2).click()
+  await page.getByRole('button', { name: 'Predict again from here' }).click()
+  await expect(page.getByLabel('Seed', { exact: true })).toHaveValue('2')
+  await expect.poll(async () => (await sentences(page).allTextContents())[2]).not.toBe(third)
+  await idle(page)
+  await expect(sentences(page)).toHaveCount(4)
+})
+
+test('what is written is added, read in a second language, and continued in a third', async ({ page }) => {
+  await open(page)
+  await page.getByLabel('Your sentences').fill('The dog is in the garden.')
+  await page.getByRole('button', { name: 'Add without continuing' }).click()
+  await expect(sentences(page)).toHaveCount(3)
+  await expect(page.getByLabel('Your sentences')).toHaveValue('')
+  await page.getByLabel('Read beside it in').selectOption({ label: 'German' })
+  const readings = page.locator('text-view .reading')
+  await expect(readings).toHaveCount(3)
+  await expect(page.locator('text-view .reading.pending')).toHaveCount(0)
+  await expect(readings.last()).not.toHaveText('The dog is in the garden.')
+  await expect(readings.last()).toHaveAttribute('lang', 'de')
+  await page.getByLabel('Write in', { exact: true }).selectOption({ label: 'French' })
+  await goOn(page)
+  await expect(written(page)).toHaveAttribute('lang', 'fr')
+})
+
+test('documents: a second one, titles, a copy, a file out and in, and gone for good', async ({ page }) => {
+  await open(page)
+  await page.getByRole('button', { name: 'New', exact: true }).click()
+  await expect(sentences(page)).toHaveCount(0)
+  await continueButton(page).click()
+  await expect(page.getByRole('status').first()).toHaveText('Write a sentence first.')
+  await page.getByLabel('Your sentences').fill('It was late. They went home.')
+  await goOn(page)
+  await expect(documents(page)).toHaveCount(2)
+  await page.getByRole('button', { name: 'Rename' }).click()
+  await page.getByLabel('Title', { exact: true }).fill('Going home')
+  await page.getByLabel('Title', { exact: true }).press('Enter')
+  await expect(documents(page).first()).toContainText('Going home')
+  const text = await sentences(page).allTextContents()
+
+  const download = page.waitForEvent('download')
+  await page.getByRole('button', { name: 'Export' }).click()
+  const file = await download
+  expect(file.suggestedFilename()).toBe('Going home.json')
+  await page.getByRole('button', { name: 'Duplicate' }).click()
+  await expect(documents(page).first()).toContainText('Going home (copy)')
+  await page.getByRole('button', { name: 'Delete' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click()
+  await expect(documents(page)).toHaveCount(2)
+
+  await page.getByLabel('Document file to import').setInputFiles(await file.path())
+  await expect(documents(page)).toHaveCount(3)
+  await expect(sentences(page)).toHaveText(text)
+  await documents(page).last().click()
+  await expect(sentences(page).first()).toHaveText(/^Once/)
+  await page.reload()
+  await expect(sentences(page).first()).toHaveText(/^Once/)
+  await expect(documents(page)).toHaveCount(3)
+})
+
+test('a text that is far too long is refused in a sentence, and the page stays quick', async ({ page }) => {
+  await open(page)
+  await page.getByLabel('Your sentences').fill('All work and no play. '.repeat(600))
+  await page.getByRole('button', { name: 'Add without continuing' }).click()
+  await expect(page.getByRole('button', { name: 'Show earlier sentences' })).toBeVisible()
+  await expect(sentences(page)).toHaveCount(200)
+  await continueButton(page).click()
+  await expect(page.getByRole('alert')).toHaveText(/602 sentences/)
+})
+
+test('the text and the map point at each other’s sentences', async ({ page }) => {
+  await open(page)
+  await sentences(page).nth(1).hover()
+  const active = () =>
+    page.evaluate(() => {
+      const canvas = document.querySelector('noema-page')?.shadowRoot?.querySelector('concept-map')?.shadowRoot?.querySelector('canvas')
+      return canvas?.toDataURL().length
+    })
+  const pointed = await active()
+  await page.mouse.move(2, 2)
+  await expect.poll(active).not.toBe(pointed)
+  const box = (await page.locator('concept-map canvas').boundingBox())!
+  const isPointed = () => page.locator('text-view li.highlighted').count()
+  for (let x = 4; x < box.width && (await isPointed()) === 0; x += 5) {
+    await page.mouse.move(box.x + x, box.y + box.height / 2)
+    // The map answers with the next frame.
+    await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))))
   }
-  await expect(page.getByRole('button', { name: 'Continue' })).toBeEnabled()
+  expect(await isPointed()).toBe(1)
+  await page.getByText('The map in words').click()
+  await expect(page.locator('concept-map ol li').first()).toHaveText(/^1 is closest to 2 \(likeness 0\.\d\d\)\.$/)
 })
 
-test('a text that is far too long is refused in a sentence', async ({ page }) => {
+test('the page speaks four languages, and remembers which', async ({ browser, baseURL }) => {
+  const context = await browser.newContext({ locale: 'de-AT', baseURL })
+  const page = await context.newPage()
   await page.goto('/')
-  await expect(page.getByRole('status')).toHaveText(/Ready/)
-  await page.getByLabel('Your text').fill('All work and no play. '.repeat(2000))
-  await page.getByRole('button', { name: 'Continue' }).click()
-  await expect(page.getByRole('alert')).toHaveText(/2000 sentences/)
-  expect(await page.locator('#sentences li').count()).toBe(0)
+  await expect(page.getByRole('button', { name: /^Fortsetzen/ })).toBeVisible()
+  await expect(sentences(page).first()).toHaveText('Es war einmal ein kleines Mädchen.')
+  for (const [language, name] of [
+    ['fr', /^Continuer/],
+    ['es', /^Continuar/],
+    ['en', /^Continue/],
+  ] as const) {
+    await page.locator('page-header select').first().selectOption(language)
+    await expect(page.getByRole('button', { name })).toBeVisible()
+    await expect(page.locator('html')).toHaveAttribute('lang', language)
+  }
+  await page.reload()
+  await expect(continueButton(page)).toBeVisible()
+  await context.close()
 })
 
-test('what is typed stays text', async ({ page }) => {
+test('a model that cannot be loaded is said in a sentence, and can be tried again', async ({ page, context }) => {
+  await context.route('**/models/mini/encoder.onnx', (route) => route.fulfill({ status: 404 }))
   await page.goto('/')
-  await expect(page.getByRole('status')).toHaveText(/Ready/)
-  await page.getByLabel('Your text').fill('A <img src=x onerror="window.harmed=1"> came by. <script>window.harmed=1</script> He left.')
-  await page.getByRole('spinbutton', { name: 'Sentences' }).fill('1')
-  await page.getByRole('button', { name: 'Continue' }).click()
-  await expect(page.locator('#sentences li.new')).toHaveCount(1)
-  expect(await page.locator('#sentences img, #sentences script').count()).toBe(0)
-  expect(await page.evaluate(() => 'harmed' in window)).toBe(false)
+  await expect(page.getByRole('alert')).toContainText('The model could not be loaded.')
+  await context.unrouteAll()
+  await page.getByRole('button', { name: 'Try again' }).click()
+  await expect(documents(page)).toHaveCount(1)
 })
 
-test('without WebGPU the page says why, and still translates', async ({ baseURL }) => {
+test('without WebGPU the page says why, and still reads in other languages', async ({ baseURL }) => {
   const browser = await chromium.launch({ executablePath: findChromium(), args: ['--no-sandbox', '--disable-gpu'] })
   try {
-    const page = await browser.newPage()
-    await page.goto(`${baseURL}/`)
-    await expect(page.getByRole('status')).toHaveText(/Ready/)
-    await expect(page.locator('#device')).toHaveText(/^No GPU: .+/)
-    await expect(page.getByRole('button', { name: 'Continue' })).toBeDisabled()
-    const outcome = await page.evaluate(async () => {
+    const page = await browser.newPage({ baseURL })
+    await page.goto('/')
+    await expect(page.locator('performance-strip')).toContainText('WebGPU')
+    await expect(page.getByRole('status').first()).toContainText('WebGPU')
+    await expect(continueButton(page)).toBeDisabled()
+    await page.getByLabel('Read beside it in').selectOption({ label: 'French' })
+    await expect(page.locator('text-view .reading')).toHaveCount(2)
+    await expect(page.locator('text-view .reading.pending')).toHaveCount(0)
+    const error = await page.evaluate(async () => {
       const { load } = await import(new URL('noema.js', document.baseURI).href)
       const noema = await load('mini')
-      const translations = await noema.translate('The cat is black.', { from: 'eng_Latn', to: 'fra_Latn' })
-      const error = await noema
+      return noema
         .continue('The cat is black.')
         .next()
         .catch((error: { code: string }) => error.code)
-      return { translations, error }
     })
-    expect(outcome.translations).toHaveLength(1)
-    expect(outcome.error).toBe('webgpu-unavailable')
+    expect(error).toBe('webgpu-unavailable')
   } finally {
     await browser.close()
   }

@@ -114,6 +114,35 @@ test('an edit costs what follows it, a fork shares what is known, a file carries
   expect(carried.twice).toBe('invalid-input')
 })
 
+test('documents are listed by title and beginning, cut, renamed, and taken back to what a file holds', async ({ page }) => {
+  const { listed, cut, back, concepts, dim, same } = await visit(page, async (noema, _, { beginning, go }) => {
+    const session = await noema.open('story')
+    await session.append(beginning)
+    const [written] = (await go(session, 1)).embeddings
+    await session.rename(' The ball ')
+    const file = await session.export()
+    const concepts = await session.concepts()
+    const { dim } = noema.info
+    await session.truncate(1)
+    await session.rename('')
+    const cut = { title: session.title, texts: session.sentences.map(({ text }) => text) }
+    await session.import(file, { replace: true })
+    const other = await noema.open('other')
+    await other.append('Es regnete.', { language: 'deu_Latn' })
+    const listed = (await noema.documents()).sort((a, b) => a.id.localeCompare(b.id))
+    const back = { title: session.title, sentences: session.sentences.length }
+    return { listed, cut, back, concepts: concepts.length, dim, same: concepts.slice(-dim).join() === written }
+  })
+  expect(listed).toEqual([
+    { id: 'other', title: '', beginning: 'Es regnete.', sentences: 1, readable: true },
+    { id: 'story', title: 'The ball', beginning: 'Tom had a red ball.', sentences: 4, readable: true },
+  ])
+  expect(cut).toEqual({ title: '', texts: ['Tom had a red ball.'] })
+  expect(back).toEqual({ title: 'The ball', sentences: 4 })
+  expect(concepts).toBe(4 * dim)
+  expect(same).toBe(true)
+})
+
 test('wrong calls leave the document alone, and a forgotten one leaves nothing', async ({ page }) => {
   const { codes, sentences, stored } = await visit(page, async (noema, _, { beginning, go, codeOf }) => {
     const session = await noema.open('one')
@@ -129,6 +158,9 @@ test('wrong calls leave the document alone, and a forgotten one leaves nothing',
       taken: await codeOf(() => session.fork('one')),
       steps: await codeOf(() => session.continue({ conceptModel: 'two-tower', steps: 0 }).next()),
       tooMany: await codeOf(() => session.continue({ concepts: 10_000 }).next()),
+      length: await codeOf(() => session.truncate(4)),
+      halfLength: await codeOf(() => session.truncate(0.5)),
+      title: await codeOf(() => session.rename('a'.repeat(201))),
       noDocument: await codeOf(async () => (await noema.open('two')).import(new Blob(['{}']))),
     }
     for await (const _ of session.continue({ concepts: 3, conceptModel: 'two-tower', steps: 4 })) break
@@ -156,6 +188,9 @@ test('wrong calls leave the document alone, and a forgotten one leaves nothing',
     taken: 'invalid-input',
     steps: 'invalid-input',
     tooMany: 'context-full',
+    length: 'invalid-input',
+    halfLength: 'invalid-input',
+    title: 'invalid-input',
     noDocument: 'invalid-input',
   })
   expect(sentences).toBeGreaterThanOrEqual(5)

@@ -1,4 +1,12 @@
-import type { Concept, ContinueResult, ModelInfo, SamplingSettings, TeacherForcedConcept, Translation } from '../engine/protocol'
+import type {
+  Concept,
+  ContinueResult,
+  DocumentSummary,
+  ModelInfo,
+  SamplingSettings,
+  TeacherForcedConcept,
+  Translation,
+} from '../engine/protocol'
 import type { Connection } from './connection'
 import { Memory } from './memory'
 import { requireText } from './require-text'
@@ -97,6 +105,16 @@ export class Noema {
    */
   open(id: string, { signal, remember }: OpenOptions = {}): Promise<Session> {
     return Session.open(this.#connection, id, { signal, remember })
+  }
+
+  /** The documents kept in this browser, in no particular order. @throws StorageUnavailable, Aborted. */
+  documents({ signal }: Cancellable = {}): Promise<DocumentSummary[]> {
+    return this.#connection.call(signal, (engine, job) => engine.listDocuments(job))
+  }
+
+  /** What `Session.forget` does, for a document that cannot be opened too because it is damaged. @throws StorageUnavailable, Aborted. */
+  async forget(id: string, { signal }: Cancellable = {}): Promise<void> {
+    await this.#connection.call(signal, (engine, job) => engine.changeDocument(job, id, { kind: 'forget' }))
   }
 
   /** Sentences → concepts, `[n, dim]` row-major, raw space. @throws InvalidInput, UnsupportedLanguage, Aborted. */

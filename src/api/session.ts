@@ -1,4 +1,4 @@
-import { type Concept, type ContinueResult, type DocumentChange, type DocumentSentence, documentNews } from '../engine/protocol'
+import { type Concept, type ContinueResult, type DocumentChange, type DocumentContent, documentNews } from '../engine/protocol'
 import { DocumentChanged } from '../errors'
 import type { Connection } from './connection'
 import type { ContinueOptions, EncodeOptions, OpenOptions } from './noema'
@@ -25,7 +25,7 @@ export interface ContinueSessionOptions extends Omit<ContinueOptions, 'language'
 export class Session {
   readonly id: string
   readonly #connection: Connection
-  #sentences: readonly DocumentSentence[] = []
+  #content: DocumentContent = { title: '', sentences: [] }
 
   private constructor(connection: Connection, id: string) {
     this.#connection = connection
@@ -40,8 +40,13 @@ export class Session {
   }
 
   /** The document as this session last saw it. */
-  get sentences(): readonly DocumentSentence[] {
-    return this.#sentences
+  get sentences(): DocumentContent['sentences'] {
+    return this.#content.sentences
+  }
+
+  /** The name that `rename` gave it, or an empty text. */
+  get title(): string {
+    return this.#content.title
   }
 
   /** Adds the sentences of a text. @throws InvalidInput for a text without a word, UnsupportedLanguage, Aborted. */
@@ -58,8 +63,26 @@ export class Session {
    * UnsupportedLanguage; Aborted.
    */
   async edit(index: number, text: string, { language, signal }: EncodeOptions = {}): Promise<void> {
-    const seen = this.#sentences[index] ?? null
+    const seen = this.sentences[index] ?? null
     await this.#change({ kind: 'edit', index, text: requireText(text), seen, ...(language !== undefined && { language }) }, signal)
+  }
+
+  /** Removes all sentences but the first `length`. @throws InvalidInput for a length that is not there. */
+  async truncate(length: number): Promise<void> {
+    await this.#change({ kind: 'truncate', length })
+  }
+
+  /** Gives the document a title of at most 200 characters, which its file carries too; an empty one takes the title away. @throws InvalidInput. */
+  async rename(title: string): Promise<void> {
+    await this.#change({ kind: 'rename', title: requireText(title) })
+  }
+
+  /**
+   * The concepts of its sentences, `[n, dim]` row-major, raw space: those that the model wrote as it wrote them, the others encoded.
+   * @throws Aborted.
+   */
+  concepts({ signal }: { signal?: AbortSignal } = {}): Promise<Float32Array> {
+    return this.#connection.call(signal, (engine, job) => engine.documentConcepts(job, this.id))
   }
 
   /**
@@ -72,7 +95,8 @@ export class Session {
     const { signal, ...settings } = options
     const request = { seed: 0, concepts: 5, ...settings }
     const note = ({ text, language }: Concept) => {
-      this.#sentences = [...this.#sentences, { text, language, generated: true }]
+      const { title, sentences } = this.#content
+      this.#content = { title, sentences: [...sentences, { text, language, generated: true }] }
     }
     const run: Parameters<typeof streamConcepts>[2] = (engine, job, onConcept) => engine.continueDocument(job, this.id, request, onConcept)
     try {
@@ -96,9 +120,9 @@ export class Session {
       for (let heard = 0; heard < news; ) {
         heard = news
         // What cannot be read now is told by the next call.
-        const sentences = await this.#run({ kind: 'open' }).catch(() => this.#sentences)
-        if (JSON.stringify(sentences) === JSON.stringify(this.#sentences)) continue
-        this.#sentences = sentences
+        const content = await this.#run({ kind: 'open' }).catch(() => this.#content)
+        if (JSON.stringify(content) === JSON.stringify(this.#content)) continue
+        this.#content = content
         onChange()
       }
       news = 0
@@ -119,9 +143,13 @@ export class Session {
     return new Blob([file], { type: 'application/json' })
   }
 
-  /** Fills an empty document from a file that `export` made. @throws InvalidInput for another file or a document that is not empty. */
-  async import(file: Blob): Promise<void> {
-    await this.#change({ kind: 'import', file: await file.text() })
+  /**
+   * Fills the document from a file that `export` made.
+   * @param replace whether it may hold sentences, which the file's then replace in one step. Default false.
+   * @throws InvalidInput for another file, or a document that is not empty without `replace`.
+   */
+  async import(file: Blob, { replace = false }: { replace?: boolean } = {}): Promise<void> {
+    await this.#change({ kind: 'import', file: await file.text(), replace })
   }
 
   /**
@@ -135,7 +163,7 @@ export class Session {
 
   async #change(change: DocumentChange, signal?: AbortSignal): Promise<void> {
     try {
-      this.#sentences = await this.#run(change, signal)
+      this.#content = await this.#run(change, signal)
     } catch (error) {
       throw await this.#seen(error)
     }
@@ -143,11 +171,11 @@ export class Session {
 
   /** Looks at the document again when the error says that it is another by now. */
   async #seen(error: unknown): Promise<unknown> {
-    if (error instanceof DocumentChanged) this.#sentences = await this.#run({ kind: 'open' }).catch(() => this.#sentences)
+    if (error instanceof DocumentChanged) this.#content = await this.#run({ kind: 'open' }).catch(() => this.#content)
     return error
   }
 
-  #run(change: DocumentChange, signal?: AbortSignal): Promise<readonly DocumentSentence[]> {
+  #run(change: DocumentChange, signal?: AbortSignal): Promise<DocumentContent> {
     return this.#connection.call(signal, (engine, job) => engine.changeDocument(job, this.id, change))
   }
 }

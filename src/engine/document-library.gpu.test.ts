@@ -31,7 +31,7 @@ beforeEach(async () => {
 })
 
 const change = async (tab: DocumentLibrary, change: DocumentChange, id = 'shared') =>
-  (await tab.change(model, id, change)).map(({ text }) => text)
+  (await tab.change(model, id, change)).sentences.map(({ text }) => text)
 const append = (tab: DocumentLibrary, text: string) => change(tab, { kind: 'append', text, language: 'eng_Latn' })
 const seen = (text: string) => ({ text, language: 'eng_Latn', generated: false })
 const vector = Float32Array.of(1, 2)

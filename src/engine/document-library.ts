@@ -1,9 +1,9 @@
 import { DocumentChanged, InvalidInput, throwIfAborted } from '../errors'
-import { type Document, readDocument, type Sentence, writeDocument } from '../formats/document'
+import { type Document, parseTitle, readDocument, type Sentence, writeDocument } from '../formats/document'
 import { Documents, requireDocumentId } from '../store/documents'
 import { exclusive } from '../store/exclusive'
 import type { LoadedModel } from './loaded-model'
-import { type DocumentChange, type DocumentSentence, documentNews, type MemorySource } from './protocol'
+import { type DocumentChange, type DocumentContent, type DocumentSummary, documentNews, type MemorySource } from './protocol'
 
 /** A document as the model reads it. */
 export interface Prompt {
@@ -33,28 +33,40 @@ export class DocumentLibrary {
   }
 
   /**
-   * Does one thing to a document and returns its sentences afterwards; nothing is changed by a step that fails.
+   * Does one thing to a document and returns its content afterwards; nothing is changed by a step that fails.
    * @throws DocumentChanged, InvalidInput, UnsupportedLanguage, QuotaExceeded, StorageUnavailable, Aborted.
    */
-  async change(model: LoadedModel, id: string, change: DocumentChange, signal?: AbortSignal): Promise<DocumentSentence[]> {
+  async change(model: LoadedModel, id: string, change: DocumentChange, signal?: AbortSignal): Promise<DocumentContent> {
     requireDocumentId(id)
     if (change.kind === 'forget') return this.#forget(model, id)
     if (change.kind === 'fork') requireDocumentId(change.as)
     const changed = await this.#alone(change.kind === 'fork' ? change.as : id, signal, async () => {
-      const { sentences } = await this.#documents.read(id)
-      const changed = await this.#changed(model, id, sentences, change)
+      const document = await this.#documents.read(id)
+      const changed = await this.#changed(model, id, document, change)
       throwIfAborted(signal)
-      if (change.kind === 'open') await this.#remember(model, id, sentences, change.remember)
-      else if (change.kind === 'fork') await this.#write(model, change.as, [], sentences)
-      else if (changed !== sentences) await this.#write(model, id, sentences, changed, signal)
+      if (change.kind === 'open') await this.#remember(model, id, document, change.remember)
+      else if (change.kind === 'fork') await this.#write(model, change.as, { sentences: [] }, document)
+      else if (changed !== document) await this.#write(model, id, document, changed, signal)
       return changed
     })
-    return changed.map(({ text, language, concept }) => ({ text, language, generated: concept !== undefined }))
+    return contentOf(changed)
+  }
+
+  /** What is kept, in no particular order. @throws StorageUnavailable. */
+  async list(): Promise<DocumentSummary[]> {
+    const ids = await this.#documents.list()
+    return Promise.all(ids.map((id) => this.#summary(id)))
   }
 
   /** The document as a file. */
   async export(id: string): Promise<string> {
     return writeDocument(await this.#documents.read(id))
+  }
+
+  /** The document's raw concepts [n, dim], as `prompt` has them. @throws UnsupportedLanguage; StorageUnavailable; Aborted. */
+  async concepts(model: LoadedModel, id: string, signal?: AbortSignal): Promise<Float32Array> {
+    const { sentences } = await this.#documents.read(id)
+    return encodeDocument(model, sentences, signal)
   }
 
   /**
@@ -84,37 +96,60 @@ export class DocumentLibrary {
     { text, language, vector }: { text: string; language: string; vector: Float32Array },
   ): Promise<readonly Sentence[]> {
     return this.#alone(id, undefined, async () => {
-      const { sentences } = await this.#documents.read(id)
+      const document = await this.#documents.read(id)
+      const { sentences } = document
       const isSame = sentences.length === seen.length && sentences.every((sentence, n) => isSameSentence(sentence, seen[n]!))
       if (!isSame) throw changedElsewhere(id)
       const written = [...sentences, { text, language, concept: { space: model.spaceFingerprint, vector } }]
-      await this.#write(model, id, sentences, written)
+      await this.#write(model, id, document, { ...document, sentences: written })
       return written
     })
   }
 
-  async #changed(model: LoadedModel, id: string, sentences: Sentence[], change: DocumentChange): Promise<Sentence[]> {
+  async #changed(model: LoadedModel, id: string, document: Document, change: DocumentChange): Promise<Document> {
+    const { sentences } = document
     switch (change.kind) {
       case 'append':
-        return [...sentences, ...split(model, change.text, change.language)]
+        return { ...document, sentences: [...sentences, ...split(model, change.text, change.language)] }
       case 'edit': {
         const { index, text } = change
         const edited = sentences[index]
         if (!edited && !change.seen) throw new InvalidInput(`The document has ${sentences.length} sentences and none at index ${index}.`)
         if (!edited || !change.seen || !isSameSentence(edited, change.seen)) throw changedElsewhere(id)
-        return sentences.toSpliced(index, 1, ...(/\S/.test(text) ? split(model, text, change.language ?? edited.language) : []))
+        const inserted = /\S/.test(text) ? split(model, text, change.language ?? edited.language) : []
+        return { ...document, sentences: sentences.toSpliced(index, 1, ...inserted) }
       }
+      case 'truncate': {
+        const { length } = change
+        if (!Number.isInteger(length) || length < 0 || length > sentences.length) {
+          throw new InvalidInput(`The document has ${sentences.length} sentences: it cannot be cut to ${length}.`)
+        }
+        return { ...document, sentences: sentences.slice(0, length) }
+      }
+      case 'rename':
+        return { title: parseTitle(change.title), sentences }
       case 'fork':
         await this.#requireNone(change.as)
-        return sentences
+        return document
       case 'import': {
-        if (sentences.length > 0) throw new InvalidInput('The document is not empty: import the file into a new one.')
+        if (sentences.length > 0 && !change.replace) throw new InvalidInput('The document is not empty: import the file into a new one.')
         const imported = readDocument(change.file)
         for (const { language } of imported.sentences) model.space.requireLanguage(language)
-        return imported.sentences
+        return imported
       }
       default:
-        return sentences
+        return document
+    }
+  }
+
+  /** Even a document that cannot be read is listed, so that it can be forgotten. */
+  async #summary(id: string): Promise<DocumentSummary> {
+    try {
+      const { title = '', sentences } = await this.#documents.read(id)
+      return { id, title, beginning: sentences[0]?.text ?? '', sentences: sentences.length, readable: true }
+    } catch (error) {
+      if (!(error instanceof InvalidInput)) throw error
+      return { id, title: '', beginning: '', sentences: 0, readable: false }
     }
   }
 
@@ -124,7 +159,7 @@ export class DocumentLibrary {
   }
 
   /** Even a document that cannot be read any more can be forgotten. */
-  async #forget(model: LoadedModel, id: string): Promise<[]> {
+  async #forget(model: LoadedModel, id: string): Promise<DocumentContent> {
     let isRecalled = false
     const sentences = await this.#alone(id, undefined, async () => {
       const { sentences } = await this.#documents.read(id).catch((): Document => ({ sentences: [] }))
@@ -135,13 +170,12 @@ export class DocumentLibrary {
       announce(id)
       return sentences
     })
-    if (sentences.length === 0) return []
-    if (!isRecalled) await model.forgetStates(await encodeDocument(model, sentences))
+    if (!isRecalled && sentences.length > 0) await model.forgetStates(await encodeDocument(model, sentences))
     for (const [language, group] of Map.groupBy(sentences, ({ language }) => language)) {
       const texts = group.map(({ text }) => text)
       await model.forgetSentences(texts, language)
     }
-    return []
+    return contentOf({ sentences: [] })
   }
 
   /** Runs a task while no other tab changes the document. */
@@ -150,25 +184,29 @@ export class DocumentLibrary {
   }
 
   /** What is remembered of the document changes first and with it: where either has no room, both stay as they were. */
-  async #write(model: LoadedModel, id: string, before: Sentence[], after: Sentence[], signal?: AbortSignal): Promise<void> {
+  async #write(model: LoadedModel, id: string, before: Document, after: Document, signal?: AbortSignal): Promise<void> {
     const isRemembered = await model.memory.has(sourceOf(id))
-    if (isRemembered) await remember(model, id, after, signal)
+    if (isRemembered) await remember(model, id, after.sentences, signal)
     try {
-      await this.#documents.write(id, { sentences: after })
+      await this.#documents.write(id, after)
     } catch (error) {
       // If this fails too, the next `open` puts it right.
-      if (isRemembered) await remember(model, id, before).catch(() => {})
+      if (isRemembered) await remember(model, id, before.sentences).catch(() => {})
       throw error
     }
     announce(id)
   }
 
   /** Has the memory hold the document, or not, or, by default, what it holds of it brought up to date. */
-  async #remember(model: LoadedModel, id: string, sentences: Sentence[], wanted?: boolean): Promise<void> {
+  async #remember(model: LoadedModel, id: string, { sentences }: Document, wanted?: boolean): Promise<void> {
     const isRemembered = await model.memory.has(sourceOf(id))
     if (wanted ?? isRemembered) await remember(model, id, sentences)
     else if (isRemembered) await model.forgetMemory(sourceOf(id))
   }
+}
+
+function contentOf({ title = '', sentences }: Document): DocumentContent {
+  return { title, sentences: sentences.map(({ text, language, concept }) => ({ text, language, generated: concept !== undefined })) }
 }
 
 function sourceOf(id: string): MemorySource {

@@ -14,7 +14,8 @@ import type {
   ContinueRequest,
   ContinueResult,
   DocumentChange,
-  DocumentSentence,
+  DocumentContent,
+  DocumentSummary,
   MemorySource,
   ModelInfo,
   PredictRequest,
@@ -88,9 +89,17 @@ export class Engine {
     return result
   }
 
-  /** Does one thing to a document and returns its sentences afterwards. */
-  async changeDocument(job: number, id: string, change: DocumentChange): Promise<DocumentSentence[]> {
+  /** Does one thing to a document and returns its content afterwards. */
+  async changeDocument(job: number, id: string, change: DocumentChange): Promise<DocumentContent> {
     return this.#run(job, undefined, (signal, model) => this.#library.change(model, id, change, signal))
+  }
+
+  async listDocuments(job: number): Promise<DocumentSummary[]> {
+    return this.#run(job, undefined, () => this.#library.list())
+  }
+
+  async documentConcepts(job: number, id: string): Promise<Float32Array> {
+    return this.#run(job, undefined, async (signal, model) => transferred(await this.#library.concepts(model, id, signal)))
   }
 
   async exportDocument(job: number, id: string): Promise<string> {

@@ -91,13 +91,38 @@ export type DocumentChange =
   | { kind: 'append'; text: string; language: string }
   /** A text without a word removes the sentence. `language` by default: the sentence's. `seen`: the sentence that the caller knows there. */
   | { kind: 'edit'; index: number; text: string; language?: string; seen: DocumentSentence | null }
+  /** Removes all sentences but the first `length`. */
+  | { kind: 'truncate'; length: number }
+  /** An empty title is none. */
+  | { kind: 'rename'; title: string }
   /** Writes a copy under another name. */
   | { kind: 'fork'; as: string }
-  | { kind: 'import'; file: string }
+  /** `replace`: whatever the document held. */
+  | { kind: 'import'; file: string; replace: boolean }
   | { kind: 'forget' }
 
 /** The BroadcastChannel that says, by its name, which document was changed. */
 export const documentNews = 'noema-documents'
+
+/** A document as a page sees it. */
+export interface DocumentContent {
+  /** Empty when it was given none. */
+  title: string
+  sentences: DocumentSentence[]
+}
+
+/** A document in the list of those kept in this browser. */
+export interface DocumentSummary {
+  id: string
+  /** Empty when it was given none. */
+  title: string
+  /** Its first sentence; empty when it has none. */
+  beginning: string
+  /** How many it has. */
+  sentences: number
+  /** False for a damaged one, which can only be forgotten. */
+  readable: boolean
+}
 
 /** A sentence of a document. */
 export interface DocumentSentence {

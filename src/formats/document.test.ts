@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { InvalidInput } from '../errors'
-import { type Document, parseDocument, readDocument, writeDocument } from './document'
+import { type Document, parseDocument, parseTitle, readDocument, writeDocument } from './document'
 
 /** JSON has no −0. */
 const vector = fc
@@ -13,14 +13,19 @@ const sentence = fc.oneof(
   fc.record({ text: fc.string({ minLength: 1, unit: 'binary' }), language }),
   fc.record({ text: fc.string(), language, concept }),
 )
-const documents: fc.Arbitrary<Document> = fc.record({ sentences: fc.array(sentence, { maxLength: 5 }) })
+const title = fc.string({ minLength: 1, maxLength: 200 }).filter((text) => /\S/.test(text))
+const documents: fc.Arbitrary<Document> = fc.record(
+  { title, sentences: fc.array(sentence, { maxLength: 5 }) },
+  { requiredKeys: ['sentences'] },
+)
 
 /** Vectors as their bits. */
-function bits({ sentences }: Document) {
-  return sentences.map(({ concept, ...rest }) => ({
+function bits({ title, sentences }: Document) {
+  const plain = sentences.map(({ concept, ...rest }) => ({
     ...rest,
     concept: concept && [concept.space, ...new Uint32Array(concept.vector.buffer.slice(0))],
   }))
+  return { title, sentences: plain }
 }
 
 describe('documents', () => {
@@ -76,5 +81,13 @@ describe('documents', () => {
     ],
   ])('%s is named', (_, fields, message) => {
     expect(() => readDocument(JSON.stringify({ format: 'noema-document', formatVersion: 1, ...fields }))).toThrow(message)
+  })
+
+  test('titles are texts of some length', () => {
+    expect(parseTitle('  A walk ')).toBe('A walk')
+    expect(parseTitle(' ')).toBeUndefined()
+    expect(() => parseTitle('a'.repeat(201))).toThrow(InvalidInput)
+    for (const title of ['', ' ', 'a'.repeat(201), 7, null, ['a']])
+      expect(() => parseDocument({ title, sentences: [] })).toThrow(InvalidInput)
   })
 })

@@ -2,6 +2,8 @@ import { InvalidInput } from '../errors'
 
 /** A document as it is stored and exported. */
 export interface Document {
+  /** The name that its owner gave it, 1 to 200 characters. */
+  title?: string
   sentences: Sentence[]
 }
 
@@ -24,13 +26,14 @@ const format = 'noema-document'
 const mostSentences = 1_000_000
 const longestText = 65_536
 const largestDim = 65_536
+const longestTitle = 200
 
 /** The document as a JSON file. Vectors come back in the same bits, but for −0, which becomes 0. */
-export function writeDocument({ sentences }: Document): string {
+export function writeDocument({ title, sentences }: Document): string {
   const plain = sentences.map(({ concept, ...sentence }) =>
     concept ? { ...sentence, concept: { space: concept.space, vector: [...concept.vector] } } : sentence,
   )
-  return JSON.stringify({ format, formatVersion: 1, sentences: plain })
+  return JSON.stringify({ format, formatVersion: 1, title, sentences: plain })
 }
 
 /** @throws InvalidInput for anything that `writeDocument` would not have written. */
@@ -49,9 +52,23 @@ export function readDocument(file: string): Document {
 
 /** Checks a document that was stored or parsed; vectors may be lists of numbers. @throws InvalidInput naming what is wrong. */
 export function parseDocument(value: unknown): Document {
-  const { sentences } = fields(value)
+  const { title, sentences } = fields(value)
+  if (title !== undefined && !isTitle(title)) throw wrong('title', `must be a text of 1 to ${longestTitle} characters`)
   if (!Array.isArray(sentences) || sentences.length > mostSentences) throw wrong('sentences', 'must be a list')
-  return { sentences: Array.from(sentences, (sentence, index) => parseSentence(sentence, `sentences[${index}]`)) }
+  const parsed = Array.from(sentences, (sentence, index) => parseSentence(sentence, `sentences[${index}]`))
+  return title === undefined ? { sentences: parsed } : { title, sentences: parsed }
+}
+
+/** The title without the spaces around it; none for an empty one. @throws InvalidInput for one that is too long. */
+export function parseTitle(text: string): string | undefined {
+  const title = text.trim()
+  if (title === '') return undefined
+  if (!isTitle(title)) throw new InvalidInput(`A title has at most ${longestTitle} characters: shorten it.`)
+  return title
+}
+
+function isTitle(value: unknown): value is string {
+  return typeof value === 'string' && /\S/.test(value) && value.length <= longestTitle
 }
 
 function parseSentence(value: unknown, path: string): Sentence {

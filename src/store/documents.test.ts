@@ -5,6 +5,7 @@ import { Documents, requireDocumentId } from './documents'
 import { MemoryStorage } from './testing'
 
 const document: Document = {
+  title: 'Two sentences',
   sentences: [
     { text: 'Read.', language: 'eng_Latn' },
     { text: 'Écrit.', language: 'fra_Latn', concept: { space: 'a'.repeat(64), vector: Float32Array.of(1, -2) } },
@@ -17,7 +18,9 @@ test('a document is kept under its name until it is deleted', async () => {
   await new Documents(storage).write('one', document)
   expect(await new Documents(storage).read('one')).toEqual(document)
   expect(await new Documents(storage).read('two')).toEqual({ sentences: [] })
+  expect(await new Documents(storage).list()).toEqual(['one'])
   await new Documents(storage).delete('one')
+  expect(await new Documents(storage).list()).toEqual([])
   expect(await new Documents(storage).read('one')).toEqual({ sentences: [] })
 })
 
@@ -39,7 +42,7 @@ test('a full storage and one that is out of order are told apart, and the docume
   storage.set = set
   expect(await documents.read('one')).toEqual(document)
   storage.broken = new DOMException('not allowed', 'SecurityError')
-  for (const call of [documents.read('one'), documents.write('one', document), documents.delete('one')]) {
+  for (const call of [documents.read('one'), documents.write('one', document), documents.delete('one'), documents.list()]) {
     await expect(call).rejects.toThrow(StorageUnavailable)
   }
 })

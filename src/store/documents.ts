@@ -18,9 +18,14 @@ export class Documents {
     return value === undefined ? { sentences: [] } : parseDocument(value)
   }
 
+  /** The names of all documents, in no particular order. @throws StorageUnavailable. */
+  async list(): Promise<string[]> {
+    return this.#storage.keys().catch(refuse)
+  }
+
   /** Whole or not at all. @throws QuotaExceeded when the storage is full; StorageUnavailable. */
-  async write(id: string, { sentences }: Document): Promise<void> {
-    await this.#storage.set(id, { sentences }).catch(refuse)
+  async write(id: string, { title, sentences }: Document): Promise<void> {
+    await this.#storage.set(id, title === undefined ? { sentences } : { title, sentences }).catch(refuse)
   }
 
   /** @throws StorageUnavailable. */
