@@ -25,7 +25,10 @@ export default defineConfig(({ mode }) => ({
   },
   test: {
     projects: [
-      { extends: true, test: { name: 'unit', include: ['src/**/*.test.ts', 'cli/**/*.test.ts'], exclude: ['src/**/*.gpu.test.ts'] } },
+      {
+        extends: true,
+        test: { name: 'unit', testTimeout: 30_000, include: ['src/**/*.test.ts', 'cli/**/*.test.ts'], exclude: ['src/**/*.gpu.test.ts'] },
+      },
       {
         extends: true,
         test: {
