@@ -51,9 +51,17 @@ class BaseLcm(nn.Module):
 
 
 @torch.no_grad()
-def generate_base(model: BaseLcm, prompt: Tensor, count: int) -> Tensor:
-    """Raw prompt [n, length, sonar_dim] -> raw generated concepts [n, count, sonar_dim], without sampling noise."""
-    concepts = prompt
+def generate_base(
+    model: BaseLcm, prompt: Tensor, count: int, temperature: float = 0.0, noise: torch.Generator | None = None
+) -> Tensor:
+    """Raw prompt [n, length, sonar_dim] -> raw generated concepts [n, count, sonar_dim].
+
+    `temperature` times N(0, 1) is added to each normalised prediction (lcm.md §2, `sample`).
+    """
+    normalizer, concepts = model.sonar_normalizer, prompt
     for _ in range(count):
-        concepts = torch.cat([concepts, model.predict(concepts)[:, -1:]], dim=1)
+        predicted = model(normalizer.normalize(concepts))[:, -1:]
+        if temperature:
+            predicted = predicted + temperature * torch.randn(predicted.shape, generator=noise)
+        concepts = torch.cat([concepts, normalizer.denormalize(predicted)], dim=1)
     return concepts[:, prompt.shape[1] :]

@@ -99,7 +99,13 @@ def concept_models(folder: Path, space: ExportedSpace) -> tuple[dict, dict]:
     if "base-lcm" in models:
         base = load_base(folder)
         predictors["base-lcm"] = lambda held_out: predict_base(base, held_out)
-        writers["base-lcm"] = writer(lambda start, _: generate_base(base, start, SENTENCES))
+        temperature = models["base-lcm"]["decoding"]["temperature"]
+
+        def draw_next(start: Tensor, number: int) -> Tensor:
+            noise = torch.Generator().manual_seed(number)
+            return generate_base(base, start, SENTENCES, temperature, noise)
+
+        writers["base-lcm"] = writer(draw_next)
     return predictors, writers
 
 

@@ -22,7 +22,7 @@ EXPLANATION = """\
 Teacher-forced: the true sentences before, one prediction. ℓ2: distance to the true concept; `-r`: after decoding to text and encoding again. CA: \
 share of other held-out sentences farther away than the true one, its neighbours left out. PAR: largest cosine of the prediction with the \
 context over that of the true concept. ROUGE-L against the true sentence (rouge-score). Sets other than `stories` show how far the models \
-reach; `.fr`, `.de`, `.es` are zero-shot, the concept models read English only."""
+reach; `.fr`, `.de`, `.es` are zero-shot, the concept models read English only. Base-LCM predicts without sampling noise here."""
 YARDSTICK = """\
 MI: per token, log p(sentence | 10 before) - log p(sentence) under our token-level language model (token-lm, at temperature 0.7 where it writes), \
 which stands in for GPT-2 and favours its own sentences."""
@@ -41,7 +41,7 @@ def comparison(scores: dict) -> str:
         parts.append(f"Held-out `{name}`, {entry['positions']} positions:")
         parts.append(_scores(entry["models"], COLUMNS))
     parts.append(
-        "Five free sentences at most after the first four of unseen stories (two-tower: fixed seeds; base-lcm: no noise):"
+        "Five free sentences at most after the first four of unseen stories (default decoding, fixed seeds):"
     )
     parts.append(_scores(scores["free"], FREE))
     for name, entry in scores["free"].items():

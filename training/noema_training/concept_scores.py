@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .base_lcm import BaseLcm
 from .diffusion import Decoding, generate, sample_rows
 from .metrics import contrastive_accuracy
 from .runtime import ExportedSpace
@@ -19,6 +20,7 @@ from .two_tower import TwoTower, context_mask
 END_OF_TEXT_THRESHOLD = 0.9
 REPETITION_THRESHOLD = 0.9
 LONGEST = 40
+TEMPERATURES = (0.1, 0.2, 0.3, 0.5, 0.7)
 
 
 class HeldOut:
@@ -111,25 +113,11 @@ def tune(model: TwoTower, space: ExportedSpace, held_out: HeldOut, sample: int =
     Ordered by CA of what a reader gets (the prediction decoded to text and encoded again, so that a vector between
     sentences gains nothing) times the share of texts in which no word follows itself.
     """
-    rows = held_out.scored.flatten().nonzero()[:, 0]
-    rows = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))[:sample]]
-    truth = held_out.concepts.flatten(0, 1)[rows]
+    rows = sampled_rows(held_out, sample)
 
     def score(decoding: Decoding) -> dict:
         predicted = predict(model, held_out, decoding).flatten(0, 1)[rows]
-        texts = space.decode(predicted.numpy())
-        read = torch.from_numpy(space.encode(texts))
-        return {
-            **asdict(decoding),
-            "l2": (predicted - truth).norm(dim=1).mean().item(),
-            "ca": held_out.contrastive_accuracy(predicted, rows),
-            "l2_read": (read - truth).norm(dim=1).mean().item(),
-            "ca_read": held_out.contrastive_accuracy(read, rows),
-            "repeats": sum(map(repeats_word, texts)) / len(texts),
-        }
-
-    def merit(entry: dict) -> float:
-        return entry["ca_read"] * (1 - entry["repeats"])
+        return asdict(decoding) | score_settings(predicted, space, held_out, rows)
 
     results = []
     for guidance, rescale in ((1.0, 0.0), (1.5, 0.0), (1.5, 0.7), (2.0, 0.7), (3.0, 0.7)):
@@ -139,6 +127,44 @@ def tune(model: TwoTower, space: ExportedSpace, held_out: HeldOut, sample: int =
     known = {name: best[name] for name in asdict(Decoding())}
     results += [score(replace(Decoding(**known), steps=steps)) for steps in (10, 50)]
     return sorted(results, key=merit, reverse=True)
+
+
+def tune_base(model: BaseLcm, space: ExportedSpace, held_out: HeldOut, sample: int = 200) -> list[dict]:
+    """Scores temperatures in the same way, best first. None is 0: another seed shall give another text."""
+    rows = sampled_rows(held_out, sample)
+    normalizer = model.sonar_normalizer
+    clean = model(normalizer.normalize(held_out.concepts)).flatten(0, 1)[rows - 1]
+    results = []
+    for temperature in TEMPERATURES:
+        noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
+        predicted = normalizer.denormalize(clean + temperature * noise)
+        results.append({"temperature": temperature} | score_settings(predicted, space, held_out, rows))
+    return sorted(results, key=merit, reverse=True)
+
+
+def sampled_rows(held_out: HeldOut, sample: int) -> Tensor:
+    """Flat indices of at most `sample` scored concepts, always the same."""
+    rows = held_out.scored.flatten().nonzero()[:, 0]
+    return rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))[:sample]]
+
+
+def score_settings(predicted: Tensor, space: ExportedSpace, held_out: HeldOut, rows: Tensor) -> dict:
+    """Scores of raw predictions [n, dim] of the concepts at flat indices `rows` [n], before and after they are text."""
+    truth = held_out.concepts.flatten(0, 1)[rows]
+    texts = space.decode(predicted.numpy())
+    read = torch.from_numpy(space.encode(texts))
+    return {
+        "l2": (predicted - truth).norm(dim=1).mean().item(),
+        "ca": held_out.contrastive_accuracy(predicted, rows),
+        "l2_read": (read - truth).norm(dim=1).mean().item(),
+        "ca_read": held_out.contrastive_accuracy(read, rows),
+        "repeats": sum(map(repeats_word, texts)) / len(texts),
+    }
+
+
+def merit(entry: dict) -> float:
+    """What settings are chosen by."""
+    return entry["ca_read"] * (1 - entry["repeats"])
 
 
 def continuations(

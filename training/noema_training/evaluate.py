@@ -9,24 +9,29 @@ import numpy as np
 from sacrebleu.metrics import BLEU, CHRF
 
 from .comparison import compare
-from .concept_scores import HeldOut, continuations, teacher_forced, tune
+from .concept_scores import HeldOut, continuations, teacher_forced, tune, tune_base
 from .config import LANGUAGES
 from .diffusion import Decoding
 from .export import BETTER_MODEL, default_concept_model, write_manifest
 from .metrics import xsim_errors
 from .model_card import model_card
-from .runtime import ExportedSpace, load_two_tower
+from .runtime import ExportedSpace, load_base, load_two_tower
 from .text import read_lines
 
 
 def tune_decoding(work: Path, folder: Path, limit: int | None = None) -> dict:
-    """Writes the best decoding settings to work/decoding.json and the whole grid to work/tuning.json."""
+    """Writes the best settings to work/decoding.json and decoding-base.json, the whole grids to tuning.json and tuning-base.json."""
     space = ExportedSpace(folder)
     model, _ = load_two_tower(folder)
     grid = tune(model, space, HeldOut(work, space, limit))
     (work / "tuning.json").write_text(json.dumps(grid, indent=1))
     best = {name: grid[0][name] for name in asdict(Decoding())}
     (work / "decoding.json").write_text(json.dumps(best, indent=1))
+    if "base-lcm" in space.manifest["conceptModels"]:
+        temperatures = tune_base(load_base(folder), space, HeldOut(work, space, limit))
+        (work / "tuning-base.json").write_text(json.dumps(temperatures, indent=1))
+        best["temperature"] = temperatures[0]["temperature"]
+        (work / "decoding-base.json").write_text(json.dumps({"temperature": best["temperature"]}))
     return best
 
 
@@ -55,6 +60,8 @@ def evaluate(work: Path, folder: Path, limit: int | None = None, default: str | 
     space.manifest["defaultConceptModel"] = default_concept_model(work, names, default)
     tuning = work / "tuning.json"
     scores["tuning"] = json.loads(tuning.read_text()) if tuning.exists() else []
+    tuning = work / "tuning-base.json"
+    scores["tuning_base"] = json.loads(tuning.read_text()) if tuning.exists() else []
     (folder / "scores.json").write_text(json.dumps(scores, indent=1, ensure_ascii=False) + "\n")
     (folder / "MODEL_CARD.md").write_text(model_card(work, space.manifest, scores))
     write_manifest(folder, space.manifest)

@@ -67,7 +67,7 @@ def export(
     concept_models["two-tower"] = concept_entry(architecture, load_decoding(work))
     if (work / "base-lcm.pt").exists():
         models["base-lcm"], sizes = load_base_lcm(work)
-        concept_models["base-lcm"] = base_entry(sizes)
+        concept_models["base-lcm"] = base_entry(sizes, load_temperature(work))
     default = default_concept_model(work, list(concept_models), default)
     export_graphs(space.encoder, space.decoder, folder)
     for kind, model in models.items():
@@ -104,10 +104,7 @@ def default_concept_model(work: Path, names: list[str], wished: str | None = Non
 def write_manifest(folder: Path, manifest: dict, limit: int | None = SIZE_LIMIT) -> dict:
     """Lists every file with size and SHA-256 and writes manifest.json last; no more than `limit` bytes in all."""
     files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != "manifest.json")
-    manifest["files"] = {
-        path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)}
-        for path in files
-    }
+    manifest["files"] = {path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in files}
     total = sum(entry["bytes"] for entry in manifest["files"].values())
     if limit is not None and total >= limit:
         raise ValueError(f"the folder has {total} bytes, the limit is {limit}")
@@ -183,6 +180,12 @@ def load_decoding(work: Path) -> Decoding:
     return Decoding(**{k: v for k, v in json.loads(path.read_text()).items() if k in known})
 
 
+def load_temperature(work: Path) -> float:
+    """The temperature chosen by `tune`, or one that hardly moves a sentence."""
+    path = work / "decoding-base.json"
+    return json.loads(path.read_text())["temperature"] if path.exists() else 0.1
+
+
 def space_entry(space: Space, work: Path) -> dict:
     sizes, tokens = space.sizes, language_ids(load_tokenizer(work))
     return {
@@ -221,11 +224,11 @@ def concept_entry(architecture: dict, decoding: Decoding) -> dict:
     }
 
 
-def base_entry(architecture: dict) -> dict:
-    """Sampling noise is off, as the reference advises for models that regress concepts; its temperature is the reference's default."""
+def base_entry(architecture: dict, temperature: float) -> dict:
+    """Sampling noise is on at the temperature that `tune` chose, so that another seed gives another text."""
     return {
         "family": "base_lcm",
         "file": "base-lcm.safetensors",
         "architecture": architecture,
-        "decoding": {"sample": False, "temperature": 1.0, **STOPPING},
+        "decoding": {"sample": True, "temperature": temperature, **STOPPING},
     }

@@ -94,6 +94,8 @@ def model_card(work: Path, manifest: dict, scores: dict) -> str:
         "`read` means decoded to text and encoded again, `repeats` is the share of texts in which a word follows itself. The positions are from the same held-out worlds as the table above, so that "
         "table is slightly favourable to the model; settings a point or two apart are not told apart by so few positions.",
         _tuning(scores["tuning"]),
+        "Temperatures of base-lcm:",
+        _grid(scores["tuning_base"], ["temperature"]),
         "## First lines, unselected",
         _examples(scores),
         "## Limits",
@@ -178,9 +180,12 @@ def _concepts(scores: dict) -> str:
 
 
 def _tuning(grid: list[dict]) -> str:
+    return _grid(grid, ["steps", "guidance_scale", "guidance_rescale", "initial_noise_scale"])
+
+
+def _grid(grid: list[dict], names: list[str]) -> str:
     if not grid:
         return "Not run."
-    names = ["steps", "guidance_scale", "guidance_rescale", "initial_noise_scale"]
     rows = [
         [entry[name] for name in names]
         + [f"{entry['l2']:.3f}", _percent(entry["ca"]), f"{entry['l2_read']:.3f}"]

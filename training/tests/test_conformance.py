@@ -15,7 +15,9 @@ from noema_training.two_tower import TwoTower, context_mask
 FOLDERS = [parent / "shared" / "conformance" for parent in Path(__file__).resolve().parents]
 FOLDER = next((folder for folder in FOLDERS if folder.exists()), None)
 if FOLDER is None:
-    raise FileNotFoundError("The golden outputs are missing: put the folder shared/conformance beside this checkout.")
+    raise FileNotFoundError(
+        "The golden outputs are missing: put the folder shared/conformance beside this checkout."
+    )
 
 
 def stream(name: str, count: int) -> np.ndarray:
