@@ -113,6 +113,6 @@ def train_base_lcm(work: Path, profile: Profile, run: Run, batch_documents: int 
         validate=validate,
         select="valid_tokens",
         log_every=100,
-        validate_every=250,
+        validate_every=200,
     )
     return train(task, work, run)

@@ -139,7 +139,7 @@ def train_two_tower(work: Path, profile: Profile, run: Run, batch_documents: int
         validate=validate,
         select="valid",
         log_every=100,
-        validate_every=250,
+        validate_every=200,
     )
     return train(task, work, run)
 
