@@ -74,13 +74,15 @@ def concept_models(folder: Path, space: ExportedSpace) -> tuple[dict, dict]:
     predictors: dict[str, Predictor] = {"mean of context": mean_of_context, "copy of last": copy_of_last}
     writers = {}
 
-    def writer(step: Callable[[Tensor, int], Tensor]) -> Callable:
+    def writer(name: str, step: Callable[[Tensor, int], Tensor]) -> Callable:
+        repetition = models[name]["decoding"]["stopOnRepetitionThreshold"]
+
         def write(held_out: HeldOut, prompts: list[int]) -> list[list[str]]:
             texts = []
             for number in prompts:
                 start = held_out.concepts[number : number + 1, :PROMPT]
                 generated = step(start, number)[0]
-                kept = free_length(torch.cat([start[0, -1:], generated]), end)
+                kept = free_length(torch.cat([start[0, -1:], generated]), end, repetition)
                 texts.append(space.decode(generated[:kept].numpy()))
             return texts
 
@@ -95,7 +97,7 @@ def concept_models(folder: Path, space: ExportedSpace) -> tuple[dict, dict]:
             draw = lambda _: torch.randn(1, start.shape[-1], generator=noise)  # noqa: E731
             return generate(two_tower, start, SENTENCES, decoding, draw)
 
-        writers["two-tower"] = writer(diffuse)
+        writers["two-tower"] = writer("two-tower", diffuse)
     if "base-lcm" in models:
         base = load_base(folder)
         predictors["base-lcm"] = lambda held_out: predict_base(base, held_out)
@@ -105,7 +107,7 @@ def concept_models(folder: Path, space: ExportedSpace) -> tuple[dict, dict]:
             noise = torch.Generator().manual_seed(number)
             return generate_base(base, start, SENTENCES, temperature, noise)
 
-        writers["base-lcm"] = writer(draw_next)
+        writers["base-lcm"] = writer("base-lcm", draw_next)
     return predictors, writers
 
 

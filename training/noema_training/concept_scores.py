@@ -197,11 +197,11 @@ def continuations(
     return results
 
 
-def free_length(concepts: Tensor, end: Tensor) -> int:
+def free_length(concepts: Tensor, end: Tensor, repetition: float = REPETITION_THRESHOLD) -> int:
     """How many concepts after the first are kept by the reference's stop rules (lcm.md §5)."""
     for index in range(2, len(concepts)):
         ends = F.cosine_similarity(concepts[index], end, dim=0) >= END_OF_TEXT_THRESHOLD
-        repeats = F.cosine_similarity(concepts[index], concepts[index - 1], dim=0) >= REPETITION_THRESHOLD
+        repeats = F.cosine_similarity(concepts[index], concepts[index - 1], dim=0) >= repetition
         if ends or repeats:
             return index - 1
     return len(concepts) - 1

@@ -225,10 +225,18 @@ def concept_entry(architecture: dict, decoding: Decoding) -> dict:
 
 
 def base_entry(architecture: dict, temperature: float) -> dict:
-    """Sampling noise is on at the temperature that `tune` chose, so that another seed gives another text."""
+    """Sampling noise is on at the temperature that `tune` chose, so that another seed gives another text.
+
+    Predictions that are means of what may come next lie close together without saying the same: only near equality is repetition.
+    """
     return {
         "family": "base_lcm",
         "file": "base-lcm.safetensors",
         "architecture": architecture,
-        "decoding": {"sample": True, "temperature": temperature, **STOPPING},
+        "decoding": {
+            "sample": True,
+            "temperature": temperature,
+            **STOPPING,
+            "stopOnRepetitionThreshold": 0.98,
+        },
     }
