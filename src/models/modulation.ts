@@ -38,11 +38,11 @@ export function modulationTables(gpu: Gpu, kernels: Kernels, weights: Modulation
   return tables
 }
 
-/** The embedding [timesteps, d] of integer timesteps (reference/lcm.md §3.2), through one more activation if asked. The caller destroys it. */
+/** The embedding [timesteps, width of fc2] of integer timesteps (reference/lcm.md §3.2), through one more activation if asked. The caller destroys it. */
 export function timestepEmbedding(
   gpu: Gpu,
   { linear }: Kernels,
-  { fc1, fc2 }: ModulationWeights,
+  { fc1, fc2 }: Pick<ModulationWeights, 'fc1' | 'fc2'>,
   timesteps: readonly number[],
   activation?: 'silu',
 ): Tensor {
