@@ -29,7 +29,7 @@ export interface DenoisingNetwork {
    * @param rows 2 to compute the unconditional row as well
    * @param tables what depends on the timestep alone, a row a step
    */
-  record(program: Program, rows: 1 | 2, tables: readonly Tensor[]): void
+  recordStep(program: Program, rows: 1 | 2, tables: readonly Tensor[]): void
 }
 
 export interface SamplerParts {
@@ -119,7 +119,7 @@ export class Sampler {
     const tables = this.#tablesFor(visits.map(({ timestep }) => timestep))
     const record = (guided: boolean) => {
       const program = gpu.program(guided ? 'guided denoising step' : 'denoising step')
-      denoiser.record(program, guided ? 2 : 1, tables)
+      denoiser.recordStep(program, guided ? 2 : 1, tables)
       const { prediction, latent } = denoiser
       const { guidanceScale, guidanceRescale, epsilonScaling, clipNoise, clipEstimate, dynamicThreshold } = options
       ddimStep.record(program, {

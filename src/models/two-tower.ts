@@ -123,7 +123,7 @@ export class TwoTower extends CachedModel<Contextualizer> {
       const timesteps = rows.map(({ timestep }) => timestep)
       const tables = modulationTables(gpu, kernels, modulation, timesteps)
       const program = gpu.program('denoiser')
-      this.#denoiser.record(program, 1, tables)
+      this.#denoiser.recordStep(program, 1, tables)
       const predictions: Float32Array[] = []
       for (const [step, { noisy, visible }] of rows.entries()) {
         gpu.write(this.#denoiser.latent, noisy)
