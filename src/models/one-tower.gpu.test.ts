@@ -143,7 +143,12 @@ describe('against the plain f64 model', () => {
     model.dispose()
   }, 300_000)
 
-  test('weights in half precision', async () => {
+  test.each([
+    ['kept by a GPU', false],
+    ['expanded for a software adapter', true],
+  ])('weights in half precision, %s', async (_, software) => {
+    const device = await requestGpu()
+    device.info.software = software
     const source = new RandomWeights(oneTowerShapes(odd))
     for (const [name, shape] of oneTowerShapes(odd)) {
       if (shape.length < 2) continue
@@ -151,10 +156,10 @@ describe('against the plain f64 model', () => {
       const halves = Uint16Array.from(new Float32Array(stored.bytes.buffer), toHalf)
       source.set({ ...stored, dtype: 'F16', bytes: new Uint8Array(halves.buffer) })
     }
-    const model = await OneTower.load(gpu, source, odd)
+    const model = await OneTower.load(device, source, odd)
     await model.append(concepts(4, odd))
     const got = await predict(model)
-    model.dispose()
+    device.destroy()
     const plain = { reference: new OneTowerReference(source, odd), source, normalizer: 'frontend.sonar_normalizer' }
     const want = expectedConcept(plain, concepts(4, odd), { noise: seededNoise(5)(9), options: sampling, scheduler: {} })
     expect(worstOffender(got, want).relative).toBeLessThan(2e-5)
