@@ -36,7 +36,11 @@ BETTER_MODEL = "default-concept-model.txt"  # in the work directory: the choice 
 SIZE_LIMIT = 64_000_000
 LICENCE = "CC-BY-SA-4.0 (weights; attribution of the training texts in MODEL_CARD.md)"
 DESCRIPTION = "A small sentence space for English, French, German and Spanish with {}."
-KINDS = {"two-tower": "a Two-Tower diffusion concept model", "base-lcm": "a Base-LCM", "one-tower": "a One-Tower diffusion model"}
+KINDS = {
+    "two-tower": "a Two-Tower diffusion concept model",
+    "base-lcm": "a Base-LCM",
+    "one-tower": "a One-Tower diffusion model",
+}
 STOPPING = {"endOfTextThreshold": 0.9, "stopOnRepetitionThreshold": 0.9, "beam": 5}
 SCHEDULER = {
     "num_diffusion_train_steps": TRAIN_STEPS,
@@ -109,10 +113,7 @@ def default_concept_model(work: Path, names: list[str], wished: str | None = Non
 def write_manifest(folder: Path, manifest: dict, limit: int | None = SIZE_LIMIT) -> dict:
     """Lists every file with size and SHA-256 and writes manifest.json last; no more than `limit` bytes in all."""
     files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != "manifest.json")
-    manifest["files"] = {
-        path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)}
-        for path in files
-    }
+    manifest["files"] = {path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in files}
     total = sum(entry["bytes"] for entry in manifest["files"].values())
     if limit is not None and total >= limit:
         raise ValueError(f"the folder has {total} bytes, the limit is {limit}")
