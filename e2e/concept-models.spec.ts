@@ -2,9 +2,9 @@ import { join } from 'node:path'
 import { type BrowserContext, expect, type Page, test } from '@playwright/test'
 import type * as Api from '../src/api'
 import { noema } from './command-line'
-import { folderWithBothFamilies } from './model-folder'
+import { folderWithAllFamilies } from './model-folder'
 
-const folder = folderWithBothFamilies()
+const folder = folderWithAllFamilies()
 const text = 'Tom had a red ball. He played with it in the garden. One day the ball was gone.'
 
 /** Opens the page anew and works with the folder, freshly loaded; `work` may use nothing but its arguments. */
@@ -27,7 +27,7 @@ async function visit<R>(context: BrowserContext, page: Page, work: (noema: Api.N
   )
 }
 
-test('both families write; only the settings of the chosen one are taken', async ({ context, page }) => {
+test('all families write; only the settings of the chosen one are taken', async ({ context, page }) => {
   const outcome = await visit(context, page, async (noema, text) => {
     const go = async (options: Api.ContinueOptions) => {
       const bits: string[] = []
@@ -53,26 +53,37 @@ test('both families write; only the settings of the chosen one are taken', async
         await go({ ...random, seed: 2, temperature: 0.3 }),
       ],
       twoTower: await go({ conceptModel: 'two-tower', steps: 2 }),
+      oneTower: [await go({ conceptModel: 'single', steps: 2, seed: 1 }), await go({ conceptModel: 'single', steps: 2, seed: 1 })],
       hasty: last.value,
       predicted: predicted.map(({ predicted }) => predicted.length),
       steps: await refusal({ ...random, steps: 4 }),
       temperature: await refusal({ conceptModel: 'two-tower', temperature: 0.5 }),
+      warm: await refusal({ conceptModel: 'single', temperature: 0.5 }),
       cold: await refusal({ ...random, temperature: -1 }),
     }
   })
   expect(Object.keys(outcome.info.conceptModels)).toEqual(expect.arrayContaining(['two-tower', 'random', 'hasty']))
   expect(outcome.info.conceptModels.random).toEqual({ family: 'base_lcm', maxConcepts: 30, beam: 1, settings: { temperature: 0 } })
   expect(outcome.info.conceptModels['two-tower']).toMatchObject({ family: 'two_tower', settings: { steps: expect.any(Number), eta: 0 } })
+  expect(outcome.info.conceptModels.single).toEqual({
+    ...outcome.info.conceptModels['two-tower'],
+    family: 'one_tower',
+    maxConcepts: 30,
+  })
   expect(outcome.plain[0]).toHaveLength(1)
   expect(outcome.plain[1]).toEqual(outcome.plain[0])
   expect(outcome.sampled[1]).toEqual(outcome.sampled[0])
   expect(outcome.sampled[2]).not.toEqual(outcome.sampled[0])
   expect(outcome.sampled[0]).not.toEqual(outcome.plain[0])
   expect(outcome.twoTower).toHaveLength(1)
+  expect(outcome.oneTower[0]).toHaveLength(1)
+  expect(outcome.oneTower[1]).toEqual(outcome.oneTower[0])
+  expect(outcome.oneTower[0]).not.toEqual(outcome.twoTower)
   expect(outcome.hasty).toMatchObject({ stop: 'repetition' })
   expect(outcome.predicted).toEqual([outcome.info.dim])
   expect(outcome.steps).toMatch(/^invalid-input: The setting steps does not apply to a Base-LCM concept model, which takes temperature/)
   expect(outcome.temperature).toMatch(/^invalid-input: The setting temperature does not apply to a Two-Tower concept model/)
+  expect(outcome.warm).toMatch(/^invalid-input: The setting temperature does not apply to a One-Tower concept model/)
   expect(outcome.cold).toMatch(/^invalid-input: temperature must be from 0/)
 })
 

@@ -2,17 +2,18 @@ import { createHash } from 'node:crypto'
 import { cpSync, mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import type { TwoTowerManifest } from '../src/formats/concept-model-manifest'
 import { parseManifest } from '../src/formats/manifest'
 import { RandomWeights } from '../src/models/random-weights'
-import { baseLcmShapes } from '../src/models/shapes'
+import { baseLcmShapes, oneTowerShapes, type Shapes } from '../src/models/shapes'
 
 const mini = resolve(import.meta.dirname, '../public/models/mini')
 
 /**
  * A copy of `mini` with a second concept model, a small Base-LCM of random weights called `random`, which is the default, and the same under the
- * name `hasty`, which stops wherever it may. Returns its path; it lies in the system's folder for temporary files.
+ * name `hasty`, which stops wherever it may, and a One-Tower model of random weights called `single`. Returns its path; it lies in the system's folder for temporary files.
  */
-export function folderWithBothFamilies(): string {
+export function folderWithAllFamilies(): string {
   const folder = mkdtempSync(join(tmpdir(), 'noema-model-'))
   cpSync(mini, folder, { recursive: true })
   const manifest = parseManifest(JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8')))
@@ -20,15 +21,24 @@ export function folderWithBothFamilies(): string {
   const decoding = { sample: false, temperature: 1, endOfTextThreshold: 2, stopOnRepetitionThreshold: 2, beam: 1 }
   const random = { family: 'base_lcm' as const, file: 'random.safetensors', architecture, decoding }
   const hasty = { ...random, decoding: { ...decoding, stopOnRepetitionThreshold: -1 } }
-  writeFileSync(join(folder, random.file), safetensors(architecture))
-  const conceptModels = { ...manifest.conceptModels, random, hasty }
-  const files = { ...manifest.files, [random.file]: entryOf(join(folder, random.file)) }
+  const towers = Object.values(manifest.conceptModels)
+  const twoTower = towers.find(({ family }) => family === 'two_tower') as TwoTowerManifest
+  const single = {
+    ...twoTower,
+    family: 'one_tower' as const,
+    file: 'single.safetensors',
+    architecture: { ...architecture, timestep_embed_dim: 24 },
+  }
+  writeFileSync(join(folder, random.file), safetensors(baseLcmShapes(architecture)))
+  writeFileSync(join(folder, single.file), safetensors(oneTowerShapes(single.architecture)))
+  const conceptModels = { ...manifest.conceptModels, random, hasty, single }
+  const added = [random.file, single.file].map((name) => [name, entryOf(join(folder, name))])
+  const files = { ...manifest.files, ...Object.fromEntries(added) }
   writeFileSync(join(folder, 'manifest.json'), JSON.stringify({ ...manifest, files, conceptModels, defaultConceptModel: 'random' }))
   return folder
 }
 
-function safetensors(architecture: Parameters<typeof baseLcmShapes>[0]): Uint8Array {
-  const shapes = baseLcmShapes(architecture)
+function safetensors(shapes: Shapes): Uint8Array {
   const weights = new RandomWeights(shapes)
   const tensors = [...shapes.keys()].map((name) => weights.get(name))
   let end = 0

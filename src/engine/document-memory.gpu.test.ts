@@ -5,9 +5,10 @@ import { type Gpu, requestGpu } from '../gpu'
 import { BaseLcm } from '../models/base-lcm'
 import type { ConceptModel } from '../models/concept-model'
 import { generate, seededNoise } from '../models/generate'
+import { OneTower } from '../models/one-tower'
 import { Random } from '../models/random'
 import { RandomWeights } from '../models/random-weights'
-import { baseLcmShapes, twoTowerShapes } from '../models/shapes'
+import { baseLcmShapes, oneTowerShapes, twoTowerShapes } from '../models/shapes'
 import { TwoTower } from '../models/two-tower'
 import { ConceptStates } from '../store/concept-states'
 import { MemoryStorage } from '../store/testing'
@@ -15,6 +16,7 @@ import { DocumentMemory } from './document-memory'
 
 const sizes = { sonar_dim: 12, model_dim: 32, heads: 4, ffn_inner: 40, max_seq_len: 120 }
 const twoTower = { ...sizes, context_layers: 2, denoiser_layers: 2 }
+const oneTower = { ...sizes, layers: 4, timestep_embed_dim: 9 }
 const baseLcm = { ...sizes, layers: 4 }
 const dim = sizes.sonar_dim
 /** Rows are 268 numbers: eight in a chunk. */
@@ -35,6 +37,7 @@ function joined(...parts: Float32Array[]): Float32Array {
 
 describe.each<[string, (device: Gpu) => Promise<ConceptModel>]>([
   ['Two-Tower', (device) => TwoTower.load(device, new RandomWeights(twoTowerShapes(twoTower)), twoTower)],
+  ['One-Tower', (device) => OneTower.load(device, new RandomWeights(oneTowerShapes(oneTower)), oneTower)],
   ['Base-LCM', (device) => BaseLcm.load(device, new RandomWeights(baseLcmShapes(baseLcm)), baseLcm)],
 ])('%s', (_, load) => {
   let model: ConceptModel

@@ -1,10 +1,11 @@
 import { throwIfAborted } from '../errors'
 import type { ConceptModelManifest } from '../formats/concept-model-manifest'
-import { parseSafetensors } from '../formats/safetensors'
+import { parseSafetensors, type TensorSource } from '../formats/safetensors'
 import type { Gpu } from '../gpu'
 import { BaseLcm } from '../models/base-lcm'
 import type { ConceptModel } from '../models/concept-model'
 import { generate, type StopReason, seededNoise } from '../models/generate'
+import { OneTower } from '../models/one-tower'
 import { TwoTower } from '../models/two-tower'
 import type { ConceptStates } from '../store/concept-states'
 import { DocumentMemory } from './document-memory'
@@ -48,12 +49,7 @@ export class Predictor {
 
   /** Uploads the weights and compiles the kernels. @throws ModelFormatError, KernelError, DeviceLost. */
   static async open(gpu: Gpu, manifest: ConceptModelManifest, { weights, ...parts }: PredictorParts): Promise<Predictor> {
-    const source = parseSafetensors(weights)
-    const model =
-      manifest.family === 'two_tower'
-        ? await TwoTower.load(gpu, source, manifest.architecture, manifest.scheduler)
-        : await BaseLcm.load(gpu, source, manifest.architecture)
-    return new Predictor(model, manifest, parts)
+    return new Predictor(await loadModel(gpu, parseSafetensors(weights), manifest), manifest, parts)
   }
 
   /** Most concepts a document can have, new ones included. */
@@ -131,5 +127,16 @@ export class Predictor {
       predicted.push(await this.#model.predict({ noise: noise(position), sampling, signal }))
     }
     return predicted
+  }
+}
+
+function loadModel(gpu: Gpu, source: TensorSource, manifest: ConceptModelManifest): Promise<ConceptModel> {
+  switch (manifest.family) {
+    case 'two_tower':
+      return TwoTower.load(gpu, source, manifest.architecture, manifest.scheduler)
+    case 'one_tower':
+      return OneTower.load(gpu, source, manifest.architecture, manifest.scheduler)
+    case 'base_lcm':
+      return BaseLcm.load(gpu, source, manifest.architecture)
   }
 }

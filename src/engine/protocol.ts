@@ -42,7 +42,7 @@ export interface RememberedConcept {
  */
 export interface SamplingSettings extends Partial<DiffusionSettings>, Partial<BaseLcmSettings> {}
 
-/** How a Two-Tower model draws a concept from noise (reference names in parentheses). */
+/** How a diffusion model, Two-Tower or One-Tower, draws a concept from noise (reference names in parentheses). */
 export interface DiffusionSettings {
   /** S (`inference_timesteps`): 1 to the scheduler's T. More is finer and slower. */
   steps: number
@@ -221,7 +221,7 @@ export type ConceptModelInfo = {
   /** Beam size with which its concepts are decoded where the caller names none. */
   beam: number
 } & (
-  | { family: 'two_tower' /** All that apply, with their defaults. */; settings: DiffusionSettings }
+  | { family: 'two_tower' | 'one_tower' /** All that apply, with their defaults. */; settings: DiffusionSettings }
   | { family: 'base_lcm' /** All that apply, with their defaults. */; settings: BaseLcmSettings }
 )
 

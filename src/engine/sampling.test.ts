@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { InvalidInput } from '../errors'
-import type { BaseLcmManifest, TwoTowerManifest } from '../formats/concept-model-manifest'
+import type { BaseLcmManifest, OneTowerManifest, TwoTowerManifest } from '../formats/concept-model-manifest'
 import { describeConceptModel, samplingOptions } from './sampling'
 
 const sizes = { sonar_dim: 8, model_dim: 8, heads: 1, ffn_inner: 8, max_seq_len: 30 }
@@ -19,6 +19,12 @@ const twoTower: TwoTowerManifest = {
     prediction_type: 'sample',
   },
   decoding: { ...common, steps: 20, guidanceScale: 3, guidanceRescale: 0.7, initialNoiseScale: 0.6, epsilonScaling: 1.1 },
+}
+
+const oneTower: OneTowerManifest = {
+  ...twoTower,
+  family: 'one_tower',
+  architecture: { ...sizes, layers: 1, timestep_embed_dim: 4 },
 }
 
 function baseLcm(sample: boolean): BaseLcmManifest {
@@ -41,6 +47,11 @@ describe('what a page is told', () => {
         eta: 0,
       },
     })
+  })
+
+  test('a One-Tower model has the same', () => {
+    expect(describeConceptModel(oneTower)).toEqual({ ...describeConceptModel(twoTower), family: 'one_tower' })
+    expect(samplingOptions(oneTower, { guidance: 2 })).toEqual(samplingOptions(twoTower, { guidance: 2 }))
   })
 
   test('a Base-LCM has a temperature, which is 0 where the manifest says not to sample', () => {
@@ -66,6 +77,7 @@ describe('what settings mean', () => {
         .constantFrom(...diffusion)
         .map((name) => ({ name, manifest: baseLcm(true), sentence: 'Base-LCM concept model, which takes temperature' })),
       fc.constant({ name: 'temperature', manifest: twoTower, sentence: 'Two-Tower concept model, which takes steps, timesteps, guidance' }),
+      fc.constant({ name: 'temperature', manifest: oneTower, sentence: 'One-Tower concept model, which takes steps, timesteps, guidance' }),
     )
     fc.assert(
       fc.property(foreign, fc.jsonValue(), ({ name, manifest, sentence }, value) => {

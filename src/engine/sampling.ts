@@ -12,7 +12,7 @@ export function describeConceptModel(manifest: ConceptModelManifest): ConceptMod
   }
   const { steps, guidanceScale, guidanceRescale, initialNoiseScale, epsilonScaling } = manifest.decoding
   return {
-    family: 'two_tower',
+    family: manifest.family,
     ...common,
     settings: { steps, timesteps: 'reference', guidance: guidanceScale, guidanceRescale, initialNoiseScale, epsilonScaling, eta: 0 },
   }
@@ -37,7 +37,7 @@ export function samplingOptions(manifest: ConceptModelManifest, given: SamplingS
   return guidanceScale === undefined ? options : { ...options, guidanceScale }
 }
 
-const familyNames = { two_tower: 'Two-Tower', base_lcm: 'Base-LCM' }
+const familyNames = { two_tower: 'Two-Tower', one_tower: 'One-Tower', base_lcm: 'Base-LCM' }
 
 const settingNames: (keyof SamplingSettings)[] = [
   'steps',

@@ -1,13 +1,22 @@
 import type { Field } from './field'
 
-/** A concept model of a model folder; the keys of `architecture` and `scheduler` are the reference's (lcm.md §§2-4). */
-export type ConceptModelManifest = TwoTowerManifest | BaseLcmManifest
+/** A concept model of a model folder; the keys of `architecture` and `scheduler` are the reference's (lcm.md §§2-4, 6). */
+export type ConceptModelManifest = TwoTowerManifest | OneTowerManifest | BaseLcmManifest
 
 /** A Two-Tower diffusion concept model. */
-export interface TwoTowerManifest {
+export interface TwoTowerManifest extends DiffusionManifest {
   family: 'two_tower'
-  file: string
   architecture: TwoTowerArchitecture
+}
+
+/** A One-Tower diffusion concept model. */
+export interface OneTowerManifest extends DiffusionManifest {
+  family: 'one_tower'
+  architecture: OneTowerArchitecture
+}
+
+interface DiffusionManifest {
+  file: string
   scheduler: {
     num_diffusion_train_steps: number
     beta_schedule: (typeof betaSchedules)[number]
@@ -66,10 +75,17 @@ export interface TwoTowerArchitecture extends CommonArchitecture {
   denoiser_layers: number
 }
 
+export interface OneTowerArchitecture extends CommonArchitecture {
+  layers: number
+  /** Numbers in the embedding of a timestep, which is joined to each concept. */
+  timestep_embed_dim: number
+}
+
 export interface BaseLcmArchitecture extends CommonArchitecture {
   layers: number
 }
 
+const families = ['two_tower', 'base_lcm', 'one_tower'] as const
 const betaSchedules = ['squaredcos_cap_v2', 'linear', 'scaled_linear', 'sigmoid'] as const
 const timestepSpacings = ['trailing', 'leading', 'linspace'] as const
 const predictionTypes = ['sample', 'epsilon', 'v_prediction'] as const
@@ -80,24 +96,27 @@ const predictionTypes = ['sample', 'epsilon', 'v_prediction'] as const
  * @throws ModelFormatError naming the first field that is wrong; a family that is not known is one.
  */
 export function parseConceptModel(model: Field, files: Record<string, unknown>, dim: number): ConceptModelManifest {
-  return model.at('family').oneOf(['two_tower', 'base_lcm']) === 'two_tower'
-    ? parseTwoTower(model, files, dim)
-    : parseBaseLcm(model, files, dim)
+  const family = model.at('family').oneOf(families)
+  if (family === 'base_lcm') return parseBaseLcm(model, files, dim)
+  const architecture = model.at('architecture')
+  const sizes = parseSizes(architecture, dim)
+  const diffusion = parseDiffusion(model, files)
+  if (family === 'one_tower') {
+    const timestepDim = architecture.at('timestep_embed_dim').integer(1, 65_536)
+    const layers = architecture.at('layers').integer(1, 1024)
+    return { family, ...diffusion, architecture: { ...sizes, layers, timestep_embed_dim: timestepDim } }
+  }
+  const contextLayers = architecture.at('context_layers').integer(1, 1024)
+  const denoiserLayers = architecture.at('denoiser_layers').integer(1, 1024)
+  return { family, ...diffusion, architecture: { ...sizes, context_layers: contextLayers, denoiser_layers: denoiserLayers } }
 }
 
-function parseTwoTower(model: Field, files: Record<string, unknown>, dim: number): TwoTowerManifest {
-  const architecture = model.at('architecture')
+function parseDiffusion(model: Field, files: Record<string, unknown>): DiffusionManifest {
   const scheduler = model.at('scheduler')
   const trainSteps = scheduler.at('num_diffusion_train_steps').integer(1, 100_000)
   const decoding = model.at('decoding')
   return {
-    family: 'two_tower',
     file: model.at('file').file(files),
-    architecture: {
-      ...parseSizes(architecture, dim),
-      context_layers: architecture.at('context_layers').integer(1, 1024),
-      denoiser_layers: architecture.at('denoiser_layers').integer(1, 1024),
-    },
     scheduler: {
       num_diffusion_train_steps: trainSteps,
       beta_schedule: scheduler.at('beta_schedule').oneOf(betaSchedules),

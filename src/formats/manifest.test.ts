@@ -20,6 +20,7 @@ function example() {
       'decoder-step.onnx': file,
       'two-tower.safetensors': file,
       'base-lcm.safetensors': file,
+      'one-tower.safetensors': file,
       'MODEL_CARD.md': file,
     },
     space: {
@@ -73,6 +74,36 @@ function example() {
         architecture: { sonar_dim: 256, model_dim: 256, heads: 4, layers: 6, ffn_inner: 768, max_seq_len: 512 },
         decoding: { sample: false, temperature: 1, endOfTextThreshold: 0.9, stopOnRepetitionThreshold: 0.9, beam: 5 },
       },
+      'one-tower': {
+        family: 'one_tower',
+        file: 'one-tower.safetensors',
+        architecture: {
+          sonar_dim: 256,
+          model_dim: 256,
+          heads: 4,
+          layers: 8,
+          timestep_embed_dim: 64,
+          ffn_inner: 768,
+          max_seq_len: 512,
+        },
+        scheduler: {
+          num_diffusion_train_steps: 100,
+          beta_schedule: 'sigmoid',
+          rescale_betas_zero_snr: true,
+          timestep_spacing: 'trailing',
+          prediction_type: 'sample',
+        },
+        decoding: {
+          steps: 40,
+          guidanceScale: 3,
+          guidanceRescale: 0.7,
+          initialNoiseScale: 0.6,
+          epsilonScaling: 1.00045,
+          endOfTextThreshold: 0.9,
+          stopOnRepetitionThreshold: 0.9,
+          beam: 5,
+        },
+      },
     },
     defaultConceptModel: 'two-tower',
   }
@@ -113,7 +144,8 @@ describe('parseManifest', () => {
   })
 
   // A folder may have fewer concept models, as long as the default is there.
-  test.each(paths(example()).filter((path) => path !== 'conceptModels.base-lcm'))('a missing %s is a ModelFormatError', (path) => {
+  const optional = ['conceptModels.base-lcm', 'conceptModels.one-tower']
+  test.each(paths(example()).filter((path) => !optional.includes(path)))('a missing %s is a ModelFormatError', (path) => {
     expect(() => parseManifest(changed(path, undefined))).toThrow(ModelFormatError)
   })
 
@@ -129,7 +161,13 @@ describe('parseManifest', () => {
     ['space.languages.0.code', 'en'],
     ['space.languages.0.code', 'fra_Latn'],
     ['space.languages.0.token', 8001],
+    ['conceptModels.two-tower.family', 'three_tower'],
     ['conceptModels.two-tower.family', 'one_tower'],
+    ['conceptModels.one-tower.family', 'two_tower'],
+    ['conceptModels.one-tower.architecture.layers', 0],
+    ['conceptModels.one-tower.architecture.timestep_embed_dim', 0.5],
+    ['conceptModels.one-tower.scheduler.prediction_type', 'noise'],
+    ['conceptModels.one-tower.decoding.steps', 101],
     ['conceptModels.two-tower.family', 'base_lcm'],
     ['conceptModels.base-lcm.family', 'two_tower'],
     ['conceptModels.base-lcm.file', 'other.safetensors'],
@@ -182,12 +220,12 @@ describe('parseManifest', () => {
   })
 
   test('a family that is not known is named, whatever it is', () => {
-    const unknown = fc.jsonValue().filter((value) => value !== 'two_tower' && value !== 'base_lcm')
+    const unknown = fc.jsonValue().filter((value) => !['two_tower', 'base_lcm', 'one_tower'].includes(value as string))
     fc.assert(
-      fc.property(fc.constantFrom('two-tower', 'base-lcm'), unknown, (name, family) => {
+      fc.property(fc.constantFrom('two-tower', 'base-lcm', 'one-tower'), unknown, (name, family) => {
         const parse = () => parseManifest(changed(`conceptModels.${name}.family`, family))
         expect(parse).toThrow(ModelFormatError)
-        expect(parse).toThrow(`manifest.conceptModels.${name}.family must be one of "two_tower", "base_lcm"`)
+        expect(parse).toThrow(`manifest.conceptModels.${name}.family must be one of "two_tower", "base_lcm", "one_tower"`)
       }),
     )
   })

@@ -4,7 +4,7 @@ import type { TensorSource } from '../formats/safetensors'
 import type { Gpu, Program, Tensor } from '../gpu'
 import { CachedModel, type SharedParts } from './cached-model'
 import type { PredictOptions } from './concept-model'
-import { loadContextualizer } from './contextualizer'
+import { Contextualizer, type ContextualizerWeights, loadContextualizer } from './contextualizer'
 import { loadKernels } from './kernels'
 import { Normalizer } from './normalizer'
 import { ModelWeights, type Projection, requireSizes } from './weights'
@@ -13,6 +13,7 @@ const maximumTemperature = 1000
 
 interface BaseLcmParts extends SharedParts {
   weights: ModelWeights
+  contextualizer: ContextualizerWeights
   postnet: Projection
   /** Memories that use the weights. */
   users: number
@@ -22,7 +23,7 @@ interface BaseLcmParts extends SharedParts {
  * The Base-LCM (reference/lcm.md §2): the context vector of the last concept, through a linear layer, is the next concept, to which `temperature`
  * adds noise.
  */
-export class BaseLcm extends CachedModel {
+export class BaseLcm extends CachedModel<Contextualizer> {
   readonly #parts: BaseLcmParts
   readonly #prediction: Tensor
   readonly #postnet: Program
@@ -47,13 +48,13 @@ export class BaseLcm extends CachedModel {
   }
 
   private constructor(parts: BaseLcmParts) {
-    super(parts)
-    const { gpu, kernels, postnet } = parts
+    const { gpu, kernels, contextualizer, postnet } = parts
+    super(parts, (cursor, rows) => new Contextualizer(gpu, kernels, contextualizer, cursor, rows))
     this.#parts = parts
     this.#prediction = gpu.tensor('prediction', [1, this.dim])
     this.#postnet = gpu.program('postnet')
     // The last concept is always encoded alone, so its context vector is in row 0.
-    kernels.linear.record(this.#postnet, { input: this.contextualizer.output, ...postnet, output: this.#prediction, rows: 1 })
+    kernels.linear.record(this.#postnet, { input: this.reader.output, ...postnet, output: this.#prediction, rows: 1 })
     parts.users++
   }
 

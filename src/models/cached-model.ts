@@ -3,7 +3,6 @@ import type { Gpu, Program, Tensor } from '../gpu'
 import { createCursor } from '../ops'
 import type { ConceptModel, PredictOptions } from './concept-model'
 import { ContextMemory, initialRows } from './context-memory'
-import { Contextualizer, type ContextualizerWeights } from './contextualizer'
 import type { Kernels } from './kernels'
 import type { Normalizer } from './normalizer'
 import { conceptsOfRows, readRows, type StateColumn, writeRows } from './state-rows'
@@ -13,40 +12,53 @@ export interface SharedParts {
   gpu: Gpu
   kernels: Kernels
   normalizer: Normalizer
-  contextualizer: ContextualizerWeights
   /** Most concepts in a document. */
   capacity: number
 }
 
-/** A concept model that reads its document through a contextualizer; what it makes of the context is its subclass's. */
-export abstract class CachedModel implements ConceptModel {
+/** What reads the concepts of one document into caches of its own. */
+export interface DocumentReader {
+  /** Takes the normalised concepts of a block, [block, dim]. */
+  readonly input: Tensor
+  /** Where the rows of its state lie, in the order in which they are exported. */
+  readonly columns: StateColumn[]
+  /** Records the reading of `rows` concepts that follow the `cursor.position` ones in the caches. */
+  record(program: Program, rows: number): void
+  /** Makes room for `rows` concepts in all; programs must be recorded again. */
+  grow(rows: number): void
+  destroy(): void
+}
+
+/** A concept model that reads its document once, row by row; what it makes of what was read is its subclass's. */
+export abstract class CachedModel<Reader extends DocumentReader> implements ConceptModel {
   readonly dim: number
   protected readonly cursor: Tensor
-  protected readonly contextualizer: Contextualizer
+  protected readonly reader: Reader
   protected readonly memory: ContextMemory
   readonly #gpu: Gpu
   readonly #normalizer: Normalizer
   #busy = false
 
-  constructor({ gpu, kernels, normalizer, contextualizer: weights, capacity }: SharedParts) {
+  /** @param read makes the reader, with room for `rows` concepts at first */
+  constructor({ gpu, normalizer, capacity }: SharedParts, read: (cursor: Tensor, rows: number) => Reader) {
     this.dim = normalizer.dim
     this.#gpu = gpu
     this.#normalizer = normalizer
     this.cursor = createCursor(gpu)
-    const contextualizer = new Contextualizer(gpu, kernels, weights, this.cursor, Math.min(initialRows, capacity))
+    const reader = read(this.cursor, Math.min(initialRows, capacity))
     const parts = {
-      input: contextualizer.input,
+      input: reader.input,
       cursor: this.cursor,
       record: (program: Program, rows: number) => {
-        contextualizer.record(program, rows)
-        this.recordContext(program, contextualizer.output, rows)
+        reader.record(program, rows)
+        this.recordContext(program, rows)
       },
       grow: (rows: number) => {
-        contextualizer.grow(rows)
+        reader.grow(rows)
         this.grow(rows)
       },
     }
-    this.contextualizer = contextualizer
+    this.reader = reader
     this.memory = new ContextMemory(gpu, parts, { capacity, dim: this.dim })
   }
 
@@ -100,7 +112,7 @@ export abstract class CachedModel implements ConceptModel {
   abstract fork(): ConceptModel
 
   dispose(): void {
-    this.contextualizer.destroy()
+    this.reader.destroy()
     this.cursor.destroy()
   }
 
@@ -109,11 +121,11 @@ export abstract class CachedModel implements ConceptModel {
 
   /** Where the rows of the state lie, in the order in which they are exported. */
   protected get columns(): StateColumn[] {
-    return this.contextualizer.columns
+    return this.reader.columns
   }
 
-  /** Records what the model keeps of new context vectors [rows, d]. */
-  protected recordContext(_program: Program, _context: Tensor, _rows: number): void {}
+  /** Records what the model keeps of `rows` concepts beside the reader, which has just read them. */
+  protected recordContext(_program: Program, _rows: number): void {}
 
   /** Makes room for `rows` concepts in what `recordContext` keeps. */
   protected grow(_rows: number): void {}

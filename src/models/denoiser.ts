@@ -1,6 +1,7 @@
 import type { Gpu, Program, Tensor } from '../gpu'
 import type { Kernels } from './kernels'
 import { KeyValueCache } from './key-value-cache'
+import type { DenoisingNetwork } from './sampler'
 import type { StateColumn } from './state-rows'
 import type { FeedForward, ModelWeights, Projection } from './weights'
 
@@ -72,7 +73,7 @@ export function loadDenoiser(weights: ModelWeights, architecture: DenoiserArchit
  * It uses exact shortcuts: (a) self-attention over one key is output(value(h)); (b) attention to the zero vector alone is the value bias, so the
  * unconditional row of `attended` holds it from the start; (c) modulation is a table over the steps; (d) the context's keys and values are cached.
  */
-export class Denoiser {
+export class Denoiser implements DenoisingNetwork {
   /** The noisy normalised concept, [1, sonarDim]. */
   readonly latent: Tensor
   /** [2, sonarDim]: row 0 with the document in view, row 1 (unconditional) without. */
@@ -120,7 +121,7 @@ export class Denoiser {
    * @param rows 2 to compute the unconditional row as well
    * @param modulation per layer the table [steps, 9d] of `modulationTables`
    */
-  record(program: Program, rows: 1 | 2, modulation: readonly Tensor[]): void {
+  recordStep(program: Program, rows: 1 | 2, modulation: readonly Tensor[]): void {
     const { linear, rmsNorm, attention, swiGlu } = this.#kernels
     const { initialProjection, layers, norm, finalProjection, architecture } = this.#weights
     const { hidden, normed, value, query, inner } = this.#scratch

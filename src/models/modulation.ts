@@ -3,7 +3,7 @@ import type { Kernels } from './kernels'
 import type { ModelWeights, Projection } from './weights'
 
 /** Width of the sinusoid features of a timestep; the model has no say in it. */
-const featureWidth = 256
+export const timestepFeatureWidth = 256
 
 /** What turns a timestep into the shifts, scales and gates of the denoiser's layers. */
 export interface ModulationWeights {
@@ -16,7 +16,7 @@ export interface ModulationWeights {
 /** @throws ModelFormatError. */
 export function loadModulation(weights: ModelWeights, { modelDim, layers }: { modelDim: number; layers: number }): ModulationWeights {
   return {
-    fc1: weights.projection('denoiser.embed_time.fc1', modelDim, featureWidth),
+    fc1: weights.projection('denoiser.embed_time.fc1', modelDim, timestepFeatureWidth),
     fc2: weights.projection('denoiser.embed_time.fc2', modelDim, modelDim),
     modulators: Array.from({ length: layers }, (_, i) => weights.projection(`denoiser.layers.${i}.modulator.fc`, 9 * modelDim, modelDim)),
   }
@@ -38,16 +38,16 @@ export function modulationTables(gpu: Gpu, kernels: Kernels, weights: Modulation
   return tables
 }
 
-/** The embedding [timesteps, d] of integer timesteps (reference/lcm.md §3.2), through one more activation if asked. The caller destroys it. */
+/** The embedding [timesteps, width of fc2] of integer timesteps (reference/lcm.md §3.2), through one more activation if asked. The caller destroys it. */
 export function timestepEmbedding(
   gpu: Gpu,
   { linear }: Kernels,
-  { fc1, fc2 }: ModulationWeights,
+  { fc1, fc2 }: Pick<ModulationWeights, 'fc1' | 'fc2'>,
   timesteps: readonly number[],
   activation?: 'silu',
 ): Tensor {
   const rows = timesteps.length
-  const features = gpu.tensor('timestep features', [rows, featureWidth], { data: timestepFeatures(timesteps) })
+  const features = gpu.tensor('timestep features', [rows, timestepFeatureWidth], { data: timestepFeatures(timesteps) })
   const hidden = gpu.tensor('timestep hidden', [rows, fc1.bias.size])
   const output = gpu.tensor('timestep embedding', [rows, fc2.bias.size])
   run(gpu, (program) => {
@@ -61,10 +61,10 @@ export function timestepEmbedding(
 
 /** [timesteps, 256]: cos(t f_i) for 128 frequencies f_i = 10000^(−i/128), then sin(t f_i). */
 export function timestepFeatures(timesteps: readonly number[]): Float32Array {
-  const half = featureWidth / 2
-  return Float32Array.from({ length: timesteps.length * featureWidth }, (_, index) => {
-    const channel = index % featureWidth
-    const angle = timesteps[Math.floor(index / featureWidth)]! * Math.exp((-Math.log(10_000) * (channel % half)) / half)
+  const half = timestepFeatureWidth / 2
+  return Float32Array.from({ length: timesteps.length * timestepFeatureWidth }, (_, index) => {
+    const channel = index % timestepFeatureWidth
+    const angle = timesteps[Math.floor(index / timestepFeatureWidth)]! * Math.exp((-Math.log(10_000) * (channel % half)) / half)
     return channel < half ? Math.cos(angle) : Math.sin(angle)
   })
 }

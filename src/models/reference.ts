@@ -2,16 +2,16 @@ import type { BaseLcmArchitecture, TwoTowerArchitecture } from '../formats/conce
 import { toFloat32 } from '../formats/float16'
 import type { TensorSource } from '../formats/safetensors'
 import { attentionReference } from '../ops/attention/reference'
-import { type DdimTerms, ddimStepReference } from '../ops/ddim-step/reference'
 import { linearReference } from '../ops/linear/reference'
 import { rmsNormReference } from '../ops/rms-norm/reference'
 import { ropeReference } from '../ops/rope/reference'
 import { swiGluReference } from '../ops/swi-glu/reference'
+import { denoisingLoop, type ReferenceStep } from './diffusion-reference'
 
-type Vector = Float64Array
+export type Vector = Float64Array
 
 /** What the concept models have in common, in f64. */
-class ReferenceModel {
+export class ReferenceModel {
   readonly #source: TensorSource
   readonly #tensors = new Map<string, Float32Array>()
 
@@ -40,27 +40,34 @@ class ReferenceModel {
     return hidden.map((x) => this.norm(`${stack}.layer_norm`, x))
   }
 
+  /** The embedding of an integer timestep under the names of a model (§3.2). */
+  protected embedTime(name: string, timestep: number): Vector {
+    const angles = Array.from({ length: 128 }, (_, i) => timestep * Math.exp((-Math.log(10_000) * i) / 128))
+    const features = [...angles.map(Math.cos), ...angles.map(Math.sin)]
+    return this.linear(`${name}.fc2`, silu(this.linear(`${name}.fc1`, features)))
+  }
+
   protected linear(name: string, input: ArrayLike<number>): Vector {
-    return linearReference({ input, weight: this.#tensor(`${name}.weight`), bias: this.#tensor(`${name}.bias`), rows: 1 })
+    return linearReference({ input, weight: this.tensor(`${name}.weight`), bias: this.tensor(`${name}.bias`), rows: 1 })
   }
 
   protected norm(name: string, input: Vector, modulation?: { shift: Vector; scale: Vector }): Vector {
-    return rmsNormReference(input, this.#tensor(`${name}.weight`), modulation)
+    return rmsNormReference(input, this.tensor(`${name}.weight`), modulation)
   }
 
   protected feedForward(name: string, input: Vector): Vector {
     const inner = swiGluReference({
       input,
-      gateWeight: this.#tensor(`${name}.gate_proj.weight`),
-      gateBias: this.#tensor(`${name}.gate_proj.bias`),
-      innerWeight: this.#tensor(`${name}.inner_proj.weight`),
-      innerBias: this.#tensor(`${name}.inner_proj.bias`),
+      gateWeight: this.tensor(`${name}.gate_proj.weight`),
+      gateBias: this.tensor(`${name}.gate_proj.bias`),
+      innerWeight: this.tensor(`${name}.inner_proj.weight`),
+      innerBias: this.tensor(`${name}.inner_proj.bias`),
       rows: 1,
     })
     return this.linear(`${name}.output_proj`, inner)
   }
 
-  #tensor(name: string): Float32Array {
+  protected tensor(name: string): Float32Array {
     const known = this.#tensors.get(name) ?? toFloat32(this.#source.get(name))
     this.#tensors.set(name, known)
     return known
@@ -105,9 +112,7 @@ export class TwoTowerReference extends ReferenceModel {
 
   /** Timestep embedding [d] (§3.2). */
   embedding(timestep: number): Vector {
-    const angles = Array.from({ length: 128 }, (_, i) => timestep * Math.exp((-Math.log(10_000) * i) / 128))
-    const features = [...angles.map(Math.cos), ...angles.map(Math.sin)]
-    return this.linear('denoiser.embed_time.fc2', silu(this.linear('denoiser.embed_time.fc1', features)))
+    return this.embedTime('denoiser.embed_time', timestep)
   }
 
   /** All shifts, scales and gates [9d] of a denoiser layer. */
@@ -145,22 +150,12 @@ export class TwoTowerReference extends ReferenceModel {
   }
 
   /** The denoising loop (§4.3) with both halves of the guidance computed at every step; returns the last estimate, normalised [sonar_dim]. */
-  sample(
-    concepts: readonly ArrayLike<number>[],
-    initialLatent: ArrayLike<number>,
-    steps: readonly (Omit<DdimTerms, 'latent' | 'conditional' | 'unconditional'> & { timestep: number })[],
-  ): Vector {
+  sample(concepts: readonly ArrayLike<number>[], initialLatent: ArrayLike<number>, steps: readonly ReferenceStep[]): Vector {
     const context = this.context(concepts)
-    let latent: Vector = Float64Array.from(initialLatent)
-    let estimate = latent
-    for (const { timestep, ...terms } of steps) {
-      const conditional = this.denoise(latent, timestep, context)
-      const unconditional = this.denoise(latent, timestep, [])
-      const next = ddimStepReference({ ...terms, latent, conditional, unconditional })
-      estimate = next.estimate
-      latent = next.latent
-    }
-    return estimate
+    return denoisingLoop(initialLatent, steps, (latent, timestep) => ({
+      conditional: this.denoise(latent, timestep, context),
+      unconditional: this.denoise(latent, timestep, []),
+    }))
   }
 }
 
@@ -168,10 +163,10 @@ function silu(x: Vector): Vector {
   return x.map((value) => value / (1 + Math.exp(-value)))
 }
 
-function add(a: Vector, b: Vector): Vector {
+export function add(a: Vector, b: Vector): Vector {
   return a.map((value, i) => value + b[i]!)
 }
 
-function flat(rows: readonly Vector[]): Float64Array {
+export function flat(rows: readonly Vector[]): Float64Array {
   return Float64Array.from(rows.flatMap((row) => [...row]))
 }

@@ -3,7 +3,6 @@ import type { Gpu, Program, Tensor } from '../gpu'
 import { type DdimCoefficients, type DdimStep, packDdimCoefficients, writeCursor } from '../ops'
 import type { DiffusionOptions, PredictOptions } from './concept-model'
 import type { ContextMemory } from './context-memory'
-import type { Denoiser } from './denoiser'
 import { Pacer } from './pacer'
 import { inferenceTimesteps, type NoiseSchedule, type SchedulerConfig, type TimestepVisit } from './schedule'
 
@@ -18,13 +17,28 @@ interface Plan {
   noise: Tensor | undefined
 }
 
+/** What turns a noisy concept into a cleaner one. */
+export interface DenoisingNetwork {
+  /** The noisy normalised concept, [1, dim]. */
+  readonly latent: Tensor
+  /** [2, dim]: row 0 with the document in view, row 1 (unconditional) without. */
+  readonly prediction: Tensor
+  /**
+   * Records one pass at step `cursor.step`: `latent` → `prediction`, after the `cursor.position + 1` concepts in memory.
+   *
+   * @param rows 2 to compute the unconditional row as well
+   * @param tables what depends on the timestep alone, a row a step
+   */
+  recordStep(program: Program, rows: 1 | 2, tables: readonly Tensor[]): void
+}
+
 export interface SamplerParts {
-  denoiser: Denoiser
+  denoiser: DenoisingNetwork
   ddimStep: DdimStep
   cursor: Tensor
   memory: ContextMemory
-  /** New modulation tables for these timesteps. */
-  modulation: (timesteps: readonly number[]) => Tensor[]
+  /** New tables of the denoiser for these timesteps. */
+  tables: (timesteps: readonly number[]) => Tensor[]
   scheduler: SchedulerConfig
   schedule: NoiseSchedule
 }
@@ -37,7 +51,7 @@ export class Sampler {
   readonly #pacer = new Pacer()
   #plan: Plan | undefined
   /** Kept beside the plan: they depend on the timesteps alone. */
-  #modulation: { timesteps: string; tables: Tensor[] } = { timesteps: '', tables: [] }
+  #tables: { timesteps: string; tables: Tensor[] } = { timesteps: '', tables: [] }
 
   constructor(gpu: Gpu, parts: SamplerParts) {
     this.#gpu = gpu
@@ -80,7 +94,7 @@ export class Sampler {
   destroy(): void {
     this.#estimate.destroy()
     destroyPlan(this.#plan)
-    for (const table of this.#modulation.tables) table.destroy()
+    for (const table of this.#tables.tables) table.destroy()
   }
 
   #planFor(options: ResolvedOptions): Plan {
@@ -102,10 +116,10 @@ export class Sampler {
     const gpu = this.#gpu
     const coefficients = gpu.tensor('coefficients', [steps.length, 8], { data: packDdimCoefficients(steps) })
     const noise = options.eta > 0 ? gpu.tensor('noise', [steps.length, this.#estimate.size]) : undefined
-    const tables = this.#tables(visits.map(({ timestep }) => timestep))
+    const tables = this.#tablesFor(visits.map(({ timestep }) => timestep))
     const record = (guided: boolean) => {
       const program = gpu.program(guided ? 'guided denoising step' : 'denoising step')
-      denoiser.record(program, guided ? 2 : 1, tables)
+      denoiser.recordStep(program, guided ? 2 : 1, tables)
       const { prediction, latent } = denoiser
       const { guidanceScale, guidanceRescale, epsilonScaling, clipNoise, clipEstimate, dynamicThreshold } = options
       ddimStep.record(program, {
@@ -130,13 +144,13 @@ export class Sampler {
     return { key, visits, coefficients, noise, programs: steps.map(({ guided }) => programs.get(guided)!) }
   }
 
-  #tables(timesteps: number[]): Tensor[] {
+  #tablesFor(timesteps: number[]): Tensor[] {
     const key = timesteps.join()
-    if (this.#modulation.timesteps !== key) {
-      for (const table of this.#modulation.tables) table.destroy()
-      this.#modulation = { timesteps: key, tables: this.#parts.modulation(timesteps) }
+    if (this.#tables.timesteps !== key) {
+      for (const table of this.#tables.tables) table.destroy()
+      this.#tables = { timesteps: key, tables: this.#parts.tables(timesteps) }
     }
-    return this.#modulation.tables
+    return this.#tables.tables
   }
 
   /** Of one step. At pure noise the reference does not guide, so that step needs no unconditional half. */

@@ -1,6 +1,6 @@
-import type { BaseLcmArchitecture, TwoTowerArchitecture } from '../formats/concept-model-manifest'
+import type { BaseLcmArchitecture, OneTowerArchitecture, TwoTowerArchitecture } from '../formats/concept-model-manifest'
 
-/** The tensors of a checkpoint: name → shape (reference/lcm.md §2, §3). */
+/** The tensors of a checkpoint: name → shape (reference/lcm.md §2, §3; `OneTower`). */
 export type Shapes = Map<string, number[]>
 
 export function twoTowerShapes(architecture: Omit<TwoTowerArchitecture, 'max_seq_len'>): Shapes {
@@ -32,6 +32,22 @@ export function baseLcmShapes(architecture: Omit<BaseLcmArchitecture, 'max_seq_l
     ['lcm.layer_norm.weight', [d]],
   ])
   addProjection(shapes, 'frontend.pre_linear', d, s)
+  addProjection(shapes, 'postnet.fc', s, d)
+  for (let i = 0; i < architecture.layers; i++) addLayer(shapes, `lcm.layers.${i}`, architecture, ['self_attn'])
+  return shapes
+}
+
+export function oneTowerShapes(architecture: OneTowerArchitecture): Shapes {
+  const { sonar_dim: s, model_dim: d, timestep_embed_dim: e } = architecture
+  const shapes: Shapes = new Map([
+    ['frontend.sonar_normalizer.center', [s]],
+    ['frontend.sonar_normalizer.scale', [s]],
+    ['frontend.pos_encoder.weight', [architecture.max_seq_len + 1, d]],
+    ['lcm.layer_norm.weight', [d]],
+  ])
+  addProjection(shapes, 'frontend.embed_time.fc1', e, 256)
+  addProjection(shapes, 'frontend.embed_time.fc2', e, e)
+  addProjection(shapes, 'frontend.pre_linear', d, s + e)
   addProjection(shapes, 'postnet.fc', s, d)
   for (let i = 0; i < architecture.layers; i++) addLayer(shapes, `lcm.layers.${i}`, architecture, ['self_attn'])
   return shapes

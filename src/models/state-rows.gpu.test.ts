@@ -5,13 +5,15 @@ import { type Gpu, requestGpu } from '../gpu'
 import { BaseLcm } from './base-lcm'
 import type { ConceptModel } from './concept-model'
 import { seededNoise } from './generate'
+import { OneTower } from './one-tower'
 import { Random } from './random'
 import { RandomWeights } from './random-weights'
-import { baseLcmShapes, twoTowerShapes } from './shapes'
+import { baseLcmShapes, oneTowerShapes, twoTowerShapes } from './shapes'
 import { TwoTower } from './two-tower'
 
 const sizes = { sonar_dim: 13, model_dim: 32, heads: 4, ffn_inner: 40, max_seq_len: 150 }
 const twoTower = { ...sizes, context_layers: 2, denoiser_layers: 3 }
+const oneTower = { ...sizes, layers: 3, timestep_embed_dim: 7 }
 const baseLcm = { ...sizes, layers: 2 }
 const document = new Random(7, 0).gaussians(150 * sizes.sonar_dim)
 
@@ -38,6 +40,7 @@ async function continued(model: ConceptModel): Promise<Float32Array[]> {
 
 describe.each<[string, number, () => Promise<ConceptModel>]>([
   ['Two-Tower', 13 + 2 * 32 * 5, () => TwoTower.load(gpu, new RandomWeights(twoTowerShapes(twoTower)), twoTower)],
+  ['One-Tower', 13 + 2 * 32 * 3, () => OneTower.load(gpu, new RandomWeights(oneTowerShapes(oneTower)), oneTower)],
   ['Base-LCM', 13 + 2 * 32 * 2, () => BaseLcm.load(gpu, new RandomWeights(baseLcmShapes(baseLcm)), baseLcm)],
 ])('%s', (_, rowWidth, load) => {
   test('a memory made of exported rows goes on with the very same bits', async () => {

@@ -4,13 +4,14 @@ import { Aborted, ContextFull, InvalidInput, ModelFormatError } from '../errors'
 import type { TwoTowerArchitecture } from '../formats/concept-model-manifest'
 import { type Gpu, requestGpu } from '../gpu'
 import type { DenoisingStep, SamplingOptions } from './concept-model'
+import { expectedConcept } from './diffusion-reference'
 import { generate, seededNoise } from './generate'
 import { loadKernels } from './kernels'
 import { loadModulation, modulationTables } from './modulation'
 import { Random } from './random'
 import { RandomWeights } from './random-weights'
 import { TwoTowerReference } from './reference'
-import { inferenceTimesteps, noiseSchedule, type SchedulerConfig, schedulerDefaults } from './schedule'
+import type { SchedulerConfig } from './schedule'
 import { twoTowerShapes } from './shapes'
 import { TwoTower } from './two-tower'
 import { ModelWeights } from './weights'
@@ -118,7 +119,7 @@ describe('against the plain f64 model', () => {
     await model.append(concepts(3))
     const got = await predict(model, options)
     model.dispose()
-    expect(relative(got, expectedConcept(small, concepts(3), options, scheduler))).toBeLessThan(2e-5)
+    expect(relative(got, expected(small, concepts(3), options, scheduler))).toBeLessThan(2e-5)
   })
 
   test('the modulation table of a schedule', async () => {
@@ -147,49 +148,15 @@ describe('against the plain f64 model', () => {
     await model.append(document)
     const got = await predict(model)
     model.dispose()
-    expect(relative(got, expectedConcept(architecture, document, sampling, {}))).toBeLessThan(2e-5)
+    expect(relative(got, expected(architecture, document, sampling, {}))).toBeLessThan(2e-5)
   })
 })
 
 /** What the plain model makes of raw concepts: raw [dim]. */
-function expectedConcept(
-  architecture: TwoTowerArchitecture,
-  raw: Float32Array,
-  options: SamplingOptions,
-  scheduler: Partial<SchedulerConfig>,
-): Float64Array {
-  const { sonar_dim: dim } = architecture
+function expected(architecture: TwoTowerArchitecture, raw: Float32Array, options: SamplingOptions, scheduler: Partial<SchedulerConfig>) {
   const source = new RandomWeights(twoTowerShapes(architecture))
-  const config = { ...schedulerDefaults, ...scheduler }
-  const { alphasCumprod } = noiseSchedule(config)
-  const { clipNoise = 100, eta = 0, guidanceScale = 1, guidanceRescale = 0, initialNoiseScale = 1, epsilonScaling = 1 } = options
-  const noise = seededNoise(5)(9)
-  const initial = noise(dim).map((value) => Math.min(Math.max(value * initialNoiseScale, -clipNoise), clipNoise))
-  const steps = inferenceTimesteps(config, options.steps!, options.timesteps ?? 'reference').map(({ timestep, previous }) => {
-    const alpha = alphasCumprod[timestep]!
-    const alphaPrevious = previous >= 0 ? alphasCumprod[previous]! : config.set_alpha_to_one ? 1 : alphasCumprod[0]!
-    return {
-      timestep,
-      alpha,
-      alphaPrevious,
-      sigma: eta * Math.sqrt(((1 - alphaPrevious) / (1 - alpha)) * (1 - alpha / alphaPrevious)),
-      guided: guidanceScale !== 1 && timestep !== config.num_diffusion_train_steps - 1,
-      predictionType: config.prediction_type,
-      guidanceScale,
-      guidanceRescale,
-      epsilonScaling,
-      clipNoise,
-      clipSampleRange: options.clipEstimate,
-      dynamicThreshold: options.dynamicThreshold,
-      noise: eta > 0 ? noise(dim) : undefined,
-    }
-  })
-  const [center, scale] = ['center', 'scale'].map((name) => new Float32Array(source.get(`sonar_normalizer.${name}`).bytes.buffer))
-  const normalized = Array.from({ length: raw.length / dim }, (_, n) =>
-    raw.slice(n * dim, (n + 1) * dim).map((value, i) => (value - center![i]!) / scale![i]!),
-  )
-  const estimate = new TwoTowerReference(source, architecture).sample(normalized, initial, steps)
-  return estimate.map((value, i) => value * scale![i]! + center![i]!)
+  const model = { reference: new TwoTowerReference(source, architecture), source, normalizer: 'sonar_normalizer' }
+  return expectedConcept(model, raw, { noise: seededNoise(5)(9), options, scheduler })
 }
 
 describe('memory', () => {

@@ -1,11 +1,11 @@
 import type { TwoTowerArchitecture } from '../formats/concept-model-manifest'
 import type { TensorSource } from '../formats/safetensors'
-import type { Gpu, Program, Tensor } from '../gpu'
+import type { Gpu, Program } from '../gpu'
 import { type DdimStep, loadDdimStep, writeCursor } from '../ops'
 import { CachedModel, type SharedParts } from './cached-model'
 import type { PredictOptions } from './concept-model'
 import { initialRows } from './context-memory'
-import { loadContextualizer } from './contextualizer'
+import { Contextualizer, type ContextualizerWeights, loadContextualizer } from './contextualizer'
 import { Denoiser, type DenoiserWeights, loadDenoiser } from './denoiser'
 import { loadKernels } from './kernels'
 import { loadModulation, type ModulationWeights, modulationTables, timestepEmbedding } from './modulation'
@@ -17,6 +17,7 @@ import { ModelWeights, requireSizes } from './weights'
 
 interface TwoTowerParts extends SharedParts {
   weights: ModelWeights
+  contextualizer: ContextualizerWeights
   denoiser: DenoiserWeights
   modulation: ModulationWeights
   ddimStep: DdimStep
@@ -30,7 +31,7 @@ interface TwoTowerParts extends SharedParts {
  * The Two-Tower diffusion concept model (reference/lcm.md §3): a contextualizer reads the document once, and a denoiser that attends to what it
  * made of it turns noise into the next concept.
  */
-export class TwoTower extends CachedModel {
+export class TwoTower extends CachedModel<Contextualizer> {
   readonly #parts: TwoTowerParts
   readonly #denoiser: Denoiser
   readonly #sampler: Sampler
@@ -84,14 +85,14 @@ export class TwoTower extends CachedModel {
   }
 
   private constructor(parts: TwoTowerParts) {
-    super(parts)
-    const { gpu, kernels, ddimStep, modulation, scheduler, schedule, capacity } = parts
+    const { gpu, kernels, contextualizer, ddimStep, modulation, scheduler, schedule, capacity } = parts
+    super(parts, (cursor, rows) => new Contextualizer(gpu, kernels, contextualizer, cursor, rows))
     const { cursor, memory } = this
     const denoiser = new Denoiser(gpu, kernels, parts.denoiser, cursor, Math.min(initialRows, capacity))
     const tables = (timesteps: readonly number[]) => modulationTables(gpu, kernels, modulation, timesteps)
     this.#parts = parts
     this.#denoiser = denoiser
-    this.#sampler = new Sampler(gpu, { denoiser, ddimStep, cursor, memory, modulation: tables, scheduler, schedule })
+    this.#sampler = new Sampler(gpu, { denoiser, ddimStep, cursor, memory, tables, scheduler, schedule })
     parts.users++
   }
 
@@ -112,17 +113,17 @@ export class TwoTower extends CachedModel {
     rows: readonly { noisy: Float32Array; timestep: number; visible: number }[],
   ): Promise<{ context: Float32Array[]; embeddings: Float32Array; predictions: Float32Array[] }> {
     return this.alone(async () => {
-      const { gpu, kernels, modulation, contextualizer } = this.#parts
+      const { gpu, kernels, modulation } = this.#parts
       const context: Float32Array[] = []
       for (let start = 0; start < concepts.length; start += this.dim) {
         await this.memory.append(concepts.subarray(start, start + this.dim))
         this.memory.flush()
-        context.push(await gpu.read(this.contextualizer.output, 0, contextualizer.architecture.modelDim))
+        context.push(await gpu.read(this.reader.output, 0, this.reader.output.shape[1]))
       }
       const timesteps = rows.map(({ timestep }) => timestep)
       const tables = modulationTables(gpu, kernels, modulation, timesteps)
       const program = gpu.program('denoiser')
-      this.#denoiser.record(program, 1, tables)
+      this.#denoiser.recordStep(program, 1, tables)
       const predictions: Float32Array[] = []
       for (const [step, { noisy, visible }] of rows.entries()) {
         gpu.write(this.#denoiser.latent, noisy)
@@ -152,8 +153,8 @@ export class TwoTower extends CachedModel {
     return [...super.columns, ...this.#denoiser.columns]
   }
 
-  protected override recordContext(program: Program, context: Tensor, rows: number): void {
-    this.#denoiser.recordContext(program, context, rows)
+  protected override recordContext(program: Program, rows: number): void {
+    this.#denoiser.recordContext(program, this.reader.output, rows)
   }
 
   protected override grow(rows: number): void {

@@ -40,6 +40,24 @@ export class ModelWeights {
     return { weight: this.#matrix(`${name}.weight`, rows, columns), bias: this.vector(`${name}.bias`, rows) }
   }
 
+  /** `name` [rows, Σ widths] as one matrix [rows, width] for each block of columns. */
+  columnBlocks(name: string, rows: number, widths: readonly number[]): Tensor[] {
+    const columns = widths.reduce((sum, width) => sum + width, 0)
+    const stored = this.#stored(name, [rows, columns])
+    const type = this.#matrixType(stored)
+    const values = type === 'f16' ? new Uint16Array(stored.bytes.slice().buffer) : toFloat32(stored)
+    let start = 0
+    return widths.map((width) => {
+      const first = start
+      start += width
+      const block = values.slice(0, rows * width)
+      for (let row = 0; row < rows; row++) {
+        block.set(values.subarray(row * columns + first, row * columns + first + width), row * width)
+      }
+      return this.#keep(this.#gpu.tensor(name, [rows, width], { type, data: block }))
+    })
+  }
+
   /** gate_proj, inner_proj [inner, dim] and output_proj [dim, inner] under `name` */
   feedForward(name: string, dim: number, inner: number): FeedForward {
     const gate = this.projection(`${name}.gate_proj`, inner, dim)
@@ -57,6 +75,11 @@ export class ModelWeights {
     return this.#keep(this.#gpu.tensor(name, [length], { data: this.values(name, length) }))
   }
 
+  /** A table [rows, width], always in f32. */
+  table(name: string, rows: number, width: number): Tensor {
+    return this.#keep(this.#gpu.tensor(name, [rows, width], { data: toFloat32(this.#stored(name, [rows, width])) }))
+  }
+
   /** A vector that is needed on the CPU. */
   values(name: string, length: number): Float32Array {
     return toFloat32(this.#stored(name, [length]))
@@ -69,9 +92,14 @@ export class ModelWeights {
 
   #matrix(name: string, rows: number, columns: number): Tensor {
     const stored = this.#stored(name, [rows, columns])
+    const type = this.#matrixType(stored)
+    return this.#keep(this.#gpu.tensor(name, [rows, columns], { type, data: type === 'f16' ? stored.bytes : toFloat32(stored) }))
+  }
+
+  #matrixType(stored: StoredTensor): 'f32' | 'f16' {
     const type = stored.dtype === 'F16' && !this.#gpu.info.software ? 'f16' : 'f32'
     this.matrixTypes.add(type)
-    return this.#keep(this.#gpu.tensor(name, [rows, columns], { type, data: type === 'f16' ? stored.bytes : toFloat32(stored) }))
+    return type
   }
 
   #stored(name: string, shape: number[]): StoredTensor {

@@ -1,4 +1,5 @@
 /** The operations of a concept model on the GPU. Each folder has the kernel's host side, its plain definition and its test. */
+export { type AddRows, type AddRowsArguments, loadAddRows } from './add-rows'
 export { type Attention, type AttentionArguments, type CrossAttentionArguments, loadAttention } from './attention'
 export {
   bestRows,

@@ -15,6 +15,7 @@ STEPS = (
     "normalizer",
     "base-lcm",
     "two-tower",
+    "one-tower",
     "token-lm",
     "pack",
     "all",
@@ -109,6 +110,10 @@ def trainer(step: str):
         from .concept_training import train_two_tower
 
         return train_two_tower
+    if step == "one-tower":
+        from .one_tower_training import train_one_tower
+
+        return train_one_tower
     from .token_lm import train_token_lm
 
     return train_token_lm

@@ -96,6 +96,30 @@ class BaseLcmConfig:
 
 
 @dataclass(frozen=True)
+class OneTowerConfig:
+    """Sizes of the One-Tower concept model (lcm.md §6) and the recipe of its training."""
+
+    model_dim: int = 256
+    heads: int = 4
+    layers: int = 8
+    timestep_embed_dim: int = 256
+    ffn_inner: int = 768
+    max_seq_len: int = 512
+    window: int = 40
+    batch_documents: int = 8
+    micro_batches: int = 4
+    noise_samples: int = 2
+    learning_rate: float = 1e-3
+    warmup_steps: int = 200
+    dropout: float = 0.0
+    unconditional: float = 0.15
+    wide: float = 0.35  # share of the documents drawn that are no simple stories
+    cropped: float = 0.3
+    context_noise: float = 0.2
+    minutes: float = 28.0
+
+
+@dataclass(frozen=True)
 class TokenLmConfig:
     """The token-level yardstick; its width follows from the parameter count it must match."""
 
@@ -116,6 +140,7 @@ class Profile:
     space: SpaceConfig = field(default_factory=SpaceConfig)
     two_tower: TwoTowerConfig = field(default_factory=TwoTowerConfig)
     base_lcm: BaseLcmConfig = field(default_factory=BaseLcmConfig)
+    one_tower: OneTowerConfig = field(default_factory=OneTowerConfig)
     token_lm: TokenLmConfig = field(default_factory=TokenLmConfig)
     languages: tuple[str, ...] = ("en", "fr", "de", "es")
     sentences: dict[str, int] = field(
@@ -170,6 +195,16 @@ PROFILES = {
             warmup_steps=10,
             minutes=0.1,
         ),
+        one_tower=OneTowerConfig(
+            model_dim=64,
+            layers=2,
+            timestep_embed_dim=32,
+            ffn_inner=256,
+            window=32,
+            batch_documents=4,
+            warmup_steps=10,
+            minutes=0.1,
+        ),
         token_lm=TokenLmConfig(
             layers=2, max_tokens=64, batch_tokens=200, micro_batches=1, warmup_steps=10, minutes=0.1
         ),
@@ -202,6 +237,7 @@ PROFILES = {
             decoded_positions=1024,
         ),
         base_lcm=BaseLcmConfig(layers=6, batch_documents=256, micro_batches=1, decoded_positions=4096),
+        one_tower=OneTowerConfig(batch_documents=128, micro_batches=1),
         token_lm=TokenLmConfig(batch_tokens=65_000, micro_batches=1),
         sentences={"en": 400_000, "fr": 120_000, "de": 80_000, "es": 70_000, "it": 15_000, "pt": 60_000},
         max_words=40,

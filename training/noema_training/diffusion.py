@@ -45,25 +45,21 @@ def add_noise(clean: Tensor, noise: Tensor, alphas: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def sample_rows(
-    model: TwoTower, context: Tensor, noise: Tensor, decoding: Decoding, mask: Tensor | None = None
-) -> Tensor:
+def denoise(predict: Callable[[Tensor, int, bool], Tensor], noise: Tensor, decoding: Decoding) -> Tensor:
     """Clean normalised concepts from unit noise [n, rows, sonar_dim]: the x0 estimate of the last step (§4.3).
 
-    context [n, length, d]; every row sees all of it unless `mask` [n or 1, 1, rows, 1 + length] says otherwise.
+    `predict(x, timestep, conditional)` gives the model's clean concepts for noisy x, with the context in view or without.
     """
     alphas = cosine_alphas().to(noise.device)
     stride = TRAIN_STEPS // decoding.steps
     x = (noise * decoding.initial_noise_scale).clamp(-CLIP_NOISE, CLIP_NOISE)
-    empty = context[:, :0]
     for t in trailing_timesteps(decoding.steps):
-        times = torch.full(x.shape[:2], t, device=x.device)
         alpha = alphas[t]
         previous = alphas[t - stride] if t >= stride else torch.ones_like(alpha)
-        clean = model.denoiser(x, times, context, mask)
+        clean = predict(x, t, True)
         epsilon = (x - alpha.sqrt() * clean) / (1 - alpha).sqrt()
         if decoding.guidance_scale != 1 and t != TRAIN_STEPS - 1:
-            free = (x - alpha.sqrt() * model.denoiser(x, times, empty, None)) / (1 - alpha).sqrt()
+            free = (x - alpha.sqrt() * predict(x, t, False)) / (1 - alpha).sqrt()
             mixed = free + decoding.guidance_scale * (epsilon - free)
             factor = epsilon.std(-1, keepdim=True) / mixed.std(-1, keepdim=True)
             epsilon = mixed * (decoding.guidance_rescale * factor + 1 - decoding.guidance_rescale)
@@ -71,6 +67,22 @@ def sample_rows(
         direction = epsilon / decoding.epsilon_scaling if decoding.epsilon_scaling else epsilon
         x = (previous.sqrt() * clean + (1 - previous).sqrt() * direction).clamp(-CLIP_NOISE, CLIP_NOISE)
     return clean
+
+
+def sample_rows(
+    model: TwoTower, context: Tensor, noise: Tensor, decoding: Decoding, mask: Tensor | None = None
+) -> Tensor:
+    """`denoise` by the Two-Tower model after context [n, length, d].
+
+    Every row sees all of it unless `mask` [n or 1, 1, rows, 1 + length] says otherwise.
+    """
+
+    def predict(x: Tensor, timestep: int, conditional: bool) -> Tensor:
+        times = torch.full(x.shape[:2], timestep, device=x.device)
+        seen = (context, mask) if conditional else (context[:, :0], None)
+        return model.denoiser(x, times, *seen)
+
+    return denoise(predict, noise, decoding)
 
 
 @torch.no_grad()

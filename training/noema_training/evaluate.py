@@ -69,9 +69,9 @@ def evaluate(work: Path, folder: Path, limit: int | None = None, default: str | 
 
 
 def better_model(names: list[str], comparison: dict) -> str:
-    """The concept model with the best CA of what a reader gets (decoded, encoded again) on the stories."""
+    """Of those compared, the concept model with the best CA of what a reader gets (decoded, encoded again) on the stories."""
     models = comparison["teacher_forced"]["stories"]["models"]
-    return max(names, key=lambda name: models[name]["ca_r"])
+    return max((name for name in names if name in models), key=lambda name: models[name]["ca_r"])
 
 
 def score_pairs(space: ExportedSpace, short: str, pairs: list[list[str]], scores: dict) -> None:

@@ -25,6 +25,7 @@ from .config import (
 )
 from .diffusion import TRAIN_STEPS, Decoding
 from .graphs import export_graphs
+from .one_tower import OneTower
 from .space import Space, load_space
 from .tokenizer import language_ids, load_tokenizer
 from .trainer import trained_weights
@@ -35,7 +36,11 @@ BETTER_MODEL = "default-concept-model.txt"  # in the work directory: the choice 
 SIZE_LIMIT = 64_000_000
 LICENCE = "CC-BY-SA-4.0 (weights; attribution of the training texts in MODEL_CARD.md)"
 DESCRIPTION = "A small sentence space for English, French, German and Spanish with {}."
-KINDS = {"two-tower": "a Two-Tower diffusion concept model", "base-lcm": "a Base-LCM"}
+KINDS = {
+    "two-tower": "a Two-Tower diffusion concept model",
+    "base-lcm": "a Base-LCM",
+    "one-tower": "a One-Tower diffusion model",
+}
 STOPPING = {"endOfTextThreshold": 0.9, "stopOnRepetitionThreshold": 0.9, "beam": 5}
 SCHEDULER = {
     "num_diffusion_train_steps": TRAIN_STEPS,
@@ -56,7 +61,8 @@ def export(
 ) -> dict:
     """Exports the work directory's space and concept models; returns the sizes of the files.
 
-    Without work/two-tower.pt an untrained Two-Tower model of the profile's size is written; a Base-LCM is added where it was trained.
+    Without work/two-tower.pt an untrained Two-Tower model of the profile's size is written; a Base-LCM and a One-Tower
+    model are added where they were trained.
     `default` names the default concept model, see `default_concept_model`.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -66,8 +72,11 @@ def export(
     models, concept_models = {"two-tower": two_tower}, {}
     concept_models["two-tower"] = concept_entry(architecture, load_decoding(work))
     if (work / "base-lcm.pt").exists():
-        models["base-lcm"], sizes = load_base_lcm(work)
+        models["base-lcm"], sizes = load_trained(BaseLcm, work, "base-lcm")
         concept_models["base-lcm"] = base_entry(sizes, load_temperature(work))
+    if (work / "one-tower.pt").exists():
+        models["one-tower"], sizes = load_trained(OneTower, work, "one-tower")
+        concept_models["one-tower"] = concept_entry(sizes, Decoding(), "one_tower")
     default = default_concept_model(work, list(concept_models), default)
     export_graphs(space.encoder, space.decoder, folder)
     for kind, model in models.items():
@@ -134,22 +143,18 @@ def round_weights(space: Space, int8: bool) -> Space:
 
 def load_concept_model(work: Path, space: Space, profile: Profile) -> tuple[TwoTower, dict]:
     """The trained concept model, or an untrained one, with its architecture."""
-    checkpoint = work / "two-tower.pt"
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, map_location="cpu")
-        model = TwoTower(**saved["architecture"])
-        model.load_state_dict(trained_weights(saved))
-        return model, saved["architecture"]
+    if (work / "two-tower.pt").exists():
+        return load_trained(TwoTower, work, "two-tower")
     names = ("model_dim", "heads", "context_layers", "denoiser_layers", "ffn_inner", "max_seq_len")
     sizes = {name: getattr(profile.two_tower, name) for name in names}
     architecture = {"sonar_dim": space.sizes["dim"], **sizes}
     return TwoTower(**architecture), architecture
 
 
-def load_base_lcm(work: Path) -> tuple[BaseLcm, dict]:
-    """The trained Base-LCM of a work directory with its architecture."""
-    saved = torch.load(work / "base-lcm.pt", map_location="cpu")
-    model = BaseLcm(**saved["architecture"])
+def load_trained(kind: type[nn.Module], work: Path, name: str) -> tuple[nn.Module, dict]:
+    """A trained concept model of a work directory with its architecture."""
+    saved = torch.load(work / f"{name}.pt", map_location="cpu")
+    model = kind(**saved["architecture"])
     model.load_state_dict(trained_weights(saved))
     return model, saved["architecture"]
 
@@ -210,14 +215,15 @@ def space_entry(space: Space, work: Path) -> dict:
     }
 
 
-def concept_entry(architecture: dict, decoding: Decoding) -> dict:
+def concept_entry(architecture: dict, decoding: Decoding, family: str = "two_tower") -> dict:
+    """Of a diffusion model."""
     camel = {
         "".join(part.title() if i else part for i, part in enumerate(k.split("_"))): v
         for k, v in asdict(decoding).items()
     }
     return {
-        "family": "two_tower",
-        "file": "two-tower.safetensors",
+        "family": family,
+        "file": f"{family.replace('_', '-')}.safetensors",
         "architecture": architecture,
         "scheduler": SCHEDULER,
         "decoding": {**camel, **STOPPING},

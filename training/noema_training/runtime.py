@@ -12,6 +12,7 @@ from .base_lcm import BaseLcm
 from .batches import pad
 from .config import EOS
 from .diffusion import Decoding
+from .one_tower import OneTower
 from .tokenizer import load_tokenizer
 from .two_tower import TwoTower
 
@@ -79,25 +80,35 @@ class ExportedSpace:
 
 def load_base(folder: Path) -> BaseLcm:
     """The exported Base-LCM (f16 weights computed in f32)."""
-    entry = json.loads((folder / "manifest.json").read_text())["conceptModels"]["base-lcm"]
-    model = BaseLcm(**entry["architecture"])
-    weights = load_file(folder / entry["file"])
-    model.load_state_dict({name: tensor.to(torch.float32) for name, tensor in weights.items()})
-    return model.eval().requires_grad_(False)
+    return _load(BaseLcm, folder, "base-lcm")[0]
 
 
 def load_two_tower(folder: Path) -> tuple[TwoTower, Decoding]:
-    """The exported concept model (f16 weights computed in f32) and its default settings."""
-    entry = json.loads((folder / "manifest.json").read_text())["conceptModels"]["two-tower"]
-    model = TwoTower(**entry["architecture"])
+    """The exported Two-Tower model (f16 weights computed in f32) and its default settings."""
+    model, entry = _load(TwoTower, folder, "two-tower")
+    return model, _decoding(entry)
+
+
+def load_one_tower(folder: Path) -> tuple[OneTower, Decoding]:
+    """The exported One-Tower model (f16 weights computed in f32) and its default settings."""
+    model, entry = _load(OneTower, folder, "one-tower")
+    return model, _decoding(entry)
+
+
+def _load(kind: type, folder: Path, name: str):
+    entry = json.loads((folder / "manifest.json").read_text())["conceptModels"][name]
+    model = kind(**entry["architecture"])
     weights = load_file(folder / entry["file"])
     model.load_state_dict({name: tensor.to(torch.float32) for name, tensor in weights.items()})
+    return model.eval().requires_grad_(False), entry
+
+
+def _decoding(entry: dict) -> Decoding:
     defaults = entry["decoding"]
-    decoding = Decoding(
+    return Decoding(
         steps=defaults["steps"],
         guidance_scale=defaults["guidanceScale"],
         guidance_rescale=defaults["guidanceRescale"],
         initial_noise_scale=defaults["initialNoiseScale"],
         epsilon_scaling=defaults["epsilonScaling"],
     )
-    return model.eval().requires_grad_(False), decoding

@@ -9,7 +9,8 @@ from torch import nn
 
 from .base_lcm import BaseLcm
 from .config import EOS
-from .runtime import ExportedSpace, load_base, load_two_tower
+from .one_tower import OneTower
+from .runtime import ExportedSpace, load_base, load_one_tower, load_two_tower
 from .space import Space
 from .two_tower import TwoTower
 
@@ -46,6 +47,8 @@ def verify_folder(space: Space, folder: Path, manifest: dict, models: dict[str, 
             _base_lcm(models["base-lcm"], load_base(folder), torch.from_numpy(embeddings))
         if "two-tower" in models:
             _two_tower(models["two-tower"], load_two_tower(folder)[0], torch.from_numpy(embeddings))
+        if "one-tower" in models:
+            _one_tower(models["one-tower"], load_one_tower(folder)[0], torch.from_numpy(embeddings))
     finally:
         (folder / "manifest.json").unlink()
 
@@ -140,3 +143,15 @@ def greedy(space: Space, vectors: torch.Tensor, language: int, max_pieces: int) 
             result[row].append(int(chosen[row]))
         ids = torch.cat([ids, chosen[:, None]], dim=1)
     return result
+
+
+def _one_tower(model: OneTower, exported: OneTower, embeddings: torch.Tensor) -> None:
+    """Fixed noise at every position of one document, each at another level, in one interleaved pass; raw."""
+    noise = torch.randn(1, *embeddings.shape, generator=torch.Generator().manual_seed(0))
+    timesteps = torch.arange(len(embeddings))[None] * 15
+
+    def predict(tower: OneTower) -> torch.Tensor:
+        clean = tower.sonar_normalizer.normalize(embeddings[None])
+        return tower.sonar_normalizer.denormalize(tower(clean, noise, timesteps))
+
+    compare("one-tower predictions", predict(exported).numpy(), predict(model))

@@ -12,7 +12,7 @@ import torch
 
 from noema_training.__main__ import main
 from noema_training.export import BETTER_MODEL, default_concept_model, round_weights
-from noema_training.runtime import ExportedSpace, load_base, load_two_tower
+from noema_training.runtime import ExportedSpace, load_base, load_one_tower, load_two_tower
 from noema_training.verify import ExportMismatch, verify_folder
 
 PAIRS = {
@@ -67,6 +67,7 @@ def trained(tmp_path_factory) -> Path:
     assert run(work, "normalizer")["normalized_std_mean"] > 0
     assert run(work, "two-tower", "--limit", "6")["step"] == 6
     assert run(work, "base-lcm", "--limit", "6")["step"] == 6
+    assert run(work, "one-tower", "--limit", "6")["step"] == 6
     yardstick = run(work, "token-lm", "--limit", "6")
     assert abs(yardstick["parameters"] / yardstick["target"] - 1) < 0.15
     assert yardstick["valid_perplexity"] < 700
@@ -98,6 +99,12 @@ def test_tuned_settings_reach_the_manifest_and_scores_the_card(trained):
         *("sonar_dim", "model_dim", "heads", "layers", "ffn_inner", "max_seq_len")
     }
     assert entry["decoding"]["sample"] is True and 0 < entry["decoding"]["temperature"] < 1
+    one_tower = manifest["conceptModels"]["one-tower"]
+    assert one_tower["family"] == "one_tower" and one_tower["file"] == "one-tower.safetensors"
+    assert one_tower["architecture"].keys() == {
+        *("sonar_dim", "model_dim", "heads", "layers", "timestep_embed_dim", "ffn_inner", "max_seq_len")
+    }
+    assert one_tower["scheduler"] == manifest["conceptModels"]["two-tower"]["scheduler"]
     assert "Round trip" in (folder / "MODEL_CARD.md").read_text()
 
 
@@ -151,7 +158,7 @@ def test_two_concept_models_are_exported_and_scored_without_anything_else(traine
     run(work, "export", "--out", str(folder), "--default-concept-model", worse)
     assert json.loads((folder / "manifest.json").read_text())["defaultConceptModel"] == worse
     with pytest.raises(ValueError, match="there is no concept model"):
-        run(work, "export", "--out", str(folder), "--default-concept-model", "one-tower")
+        run(work, "export", "--out", str(folder), "--default-concept-model", "three-tower")
     (work / "two-tower.pt").unlink()
     (work / BETTER_MODEL).unlink()
     assert default_concept_model(work, ["two-tower", "base-lcm"]) == "base-lcm"
@@ -169,7 +176,8 @@ def test_export_check_fails_on_other_weights(trained):
     manifest = json.loads(text)
 
     def models():
-        return {"base-lcm": load_base(folder), "two-tower": load_two_tower(folder)[0]}
+        diffusion = {"two-tower": load_two_tower(folder)[0], "one-tower": load_one_tower(folder)[0]}
+        return {"base-lcm": load_base(folder), **diffusion}
 
     def check(space, changed):
         (folder / "manifest.json").write_text(text)
@@ -181,6 +189,7 @@ def test_export_check_fails_on_other_weights(trained):
         ("base-lcm", "lcm.layers.1.ffn.gate_proj.weight"),
         ("base-lcm", "frontend.sonar_normalizer.scale"),
         ("two-tower", "denoiser.final_proj.fc.weight"),
+        ("one-tower", "frontend.pos_encoder.weight"),
     ):
         (folder / "manifest.json").write_text(text)
         changed = models()
