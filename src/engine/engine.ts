@@ -3,7 +3,7 @@ import { Aborted, ContextFull, InvalidInput, throwIfAborted } from '../errors'
 import type { OnProgress } from '../progress'
 import { requireDocumentId } from '../store/documents'
 import { mostResults } from './concept-memory'
-import { type CaseReport, runConformance } from './conformance'
+import type { CaseReport } from './conformance-report'
 import { DocumentLibrary, type Prompt } from './document-library'
 import { LoadedModel } from './loaded-model'
 import { Mutex } from './mutex'
@@ -24,7 +24,6 @@ import type {
   TranslateRequest,
   Translation,
 } from './protocol'
-import { verifySonar } from './verify-sonar'
 
 /**
  * What lives in the worker: one model, and every call a page can make on it. Each call has a job number that `abort` takes.
@@ -177,12 +176,19 @@ export class Engine {
     })
   }
 
+  /** The checks are loaded when they are asked for: few pages ever do. */
   async conformance(job: number, file: unknown): Promise<CaseReport[]> {
-    return this.#run(job, undefined, async (signal, model) => runConformance(file, await model.gpu(), signal))
+    return this.#run(job, undefined, async (signal, model) => {
+      const { runConformance } = await import('./conformance')
+      return runConformance(file, await model.gpu(), signal)
+    })
   }
 
   async verifySonar(job: number): Promise<CaseReport[]> {
-    return this.#run(job, undefined, async (signal, model) => verifySonar(model.space, signal))
+    return this.#run(job, undefined, async (signal, model) => {
+      const { verifySonar } = await import('./verify-sonar')
+      return verifySonar(model.space, signal)
+    })
   }
 
   /** @param prompt is read once it is known to fit the model; `document` names the one it stands in */
