@@ -69,7 +69,7 @@ test.afterEach(() => expect(refused).toEqual([]))
 const writer = (page: Page, id: string) => page.locator(`noema-writer#${id}`)
 const textIn = (page: Page, id: string) => writer(page, id).evaluate((element: NoemaWriter) => element.value)
 
-test('two elements on another origin under a strict policy share one engine, and all but ONNX Runtime is within its budget', async ({
+test('two elements on another origin under a strict policy share one engine, and all but ONNX Runtime stays below 71 kB', async ({
   page,
 }) => {
   await show(
@@ -104,6 +104,7 @@ test('two elements on another origin under a strict policy share one engine, and
   const sizes = scripts.map((file) => [file, gzipSync(readFileSync(resolve(dist, file)), { level: 9 }).length] as const)
   expect(sizes.map(([file]) => file)).toEqual(expect.arrayContaining(['noema.js', expect.stringMatching(/worker-/)]))
   const total = sizes.reduce((sum, [, size]) => sum + size, 0)
+  // What it is now, so that it cannot grow unseen; the aim is 60,000.
   expect(total, JSON.stringify(sizes)).toBeLessThanOrEqual(71_000)
 })
 
