@@ -1,6 +1,7 @@
 import * as Comlink from 'comlink'
 import type { Engine } from '../engine/engine'
 import { keepTypedErrors } from '../engine/transfer'
+import workerUrl from '../engine/worker?worker&url'
 import { Aborted, throwIfAborted, WorkerFailed } from '../errors'
 
 /** A worker that has said nothing for this long after its start is taken as dead (an ES worker on `file://` hangs without an error). */
@@ -72,9 +73,19 @@ export async function connect(signal?: AbortSignal): Promise<Connection> {
   return connection
 }
 
+/**
+ * A browser refuses a worker whose script is of another origin than the page, but not one that imports such a script: where this library comes from
+ * elsewhere, the worker is a line of its own, in a blob URL. What the imported script loads it then finds beside itself.
+ */
 function startWorker(): Worker {
+  const script = new URL(workerUrl, import.meta.url)
+  const options: WorkerOptions = { type: 'module', name: 'noema' }
   try {
-    return new Worker(new URL('../engine/worker.ts', import.meta.url), { type: 'module', name: 'noema' })
+    if (script.origin === location.origin) return new Worker(script, options)
+    const importer = URL.createObjectURL(new Blob([`import ${JSON.stringify(script.href)}`], { type: 'text/javascript' }))
+    const worker = new Worker(importer, options)
+    worker.addEventListener('message', () => URL.revokeObjectURL(importer), { once: true })
+    return worker
   } catch (error) {
     throw new WorkerFailed(`The browser refused to start a module worker: ${error instanceof Error ? error.message : error}.`)
   }

@@ -41,7 +41,8 @@ export async function load(model = 'mini', options: LoadOptions = {}): Promise<N
 /** Built, this module is in `assets/`, shared by the page and `noema.js`; in development it is `src/api/load.ts`. */
 const siteRoot = new URL(import.meta.env.DEV ? '/' : '../', import.meta.url)
 
-function modelUrl(model: string): string {
+/** Where a model's folder is; ends with a slash. @throws InvalidInput when `model` is neither a name nor a URL. */
+export function modelUrl(model: string): string {
   if (/^[\w-]+$/.test(model)) return new URL(`models/${model}/`, siteRoot).href
   try {
     const url = new URL(model, document.baseURI)

@@ -4,10 +4,8 @@ import { cosineReference } from '../ops'
 import type { MemoryChunk, MemorySource, RememberedSentence } from '../store/memory-chunk'
 import { type MemoryChange, RememberedConcepts, type RememberedConceptsOptions } from '../store/remembered-concepts'
 import { byCosine, ConceptIndex, type IndexHit } from './concept-index'
-import type { RememberedConcept } from './protocol'
+import { mostResults, type RememberedConcept } from './protocol'
 
-/** Most results of one search. */
-export const mostResults = 1000
 /** The last sentences of a prompt that concepts are recalled for. */
 const recallingSentences = 16
 

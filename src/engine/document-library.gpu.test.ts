@@ -15,7 +15,7 @@ const model = {
   spaceFingerprint: 'a'.repeat(64),
   encode: async (sentences: string[]) => new Float32Array(2 * sentences.length),
   forgetStates: async () => undefined,
-  memory: { has: async () => false, size: async () => 0 },
+  memory: async () => ({ has: async () => false, size: async () => 0 }),
   forgetSentences: async () => undefined,
 } as unknown as LoadedModel
 

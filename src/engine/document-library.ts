@@ -164,7 +164,8 @@ export class DocumentLibrary {
     const sentences = await this.#alone(id, undefined, async () => {
       const { sentences } = await this.#documents.read(id).catch((): Document => ({ sentences: [] }))
       // Where anything is remembered, it may stand before the document in states that are found by it.
-      isRecalled = (await model.memory.has(sourceOf(id))) || (await model.memory.size()) > 0
+      const memory = await model.memory()
+      isRecalled = (await memory.has(sourceOf(id))) || (await memory.size()) > 0
       if (isRecalled) await model.forgetMemory(sourceOf(id))
       await this.#documents.delete(id)
       announce(id)
@@ -185,7 +186,7 @@ export class DocumentLibrary {
 
   /** What is remembered of the document changes first and with it: where either has no room, both stay as they were. */
   async #write(model: LoadedModel, id: string, before: Document, after: Document, signal?: AbortSignal): Promise<void> {
-    const isRemembered = await model.memory.has(sourceOf(id))
+    const isRemembered = await (await model.memory()).has(sourceOf(id))
     if (isRemembered) await remember(model, id, after.sentences, signal)
     try {
       await this.#documents.write(id, after)
@@ -199,7 +200,7 @@ export class DocumentLibrary {
 
   /** Has the memory hold the document, or not, or, by default, what it holds of it brought up to date. */
   async #remember(model: LoadedModel, id: string, { sentences }: Document, wanted?: boolean): Promise<void> {
-    const isRemembered = await model.memory.has(sourceOf(id))
+    const isRemembered = await (await model.memory()).has(sourceOf(id))
     if (wanted ?? isRemembered) await remember(model, id, sentences)
     else if (isRemembered) await model.forgetMemory(sourceOf(id))
   }
@@ -217,7 +218,7 @@ async function remember(model: LoadedModel, id: string, sentences: readonly Sent
   const { dim } = model.space
   const concepts = await encodeDocument(model, sentences, signal)
   const rows = sentences.map(({ text, language }, n) => ({ text, language, vector: concepts.subarray(n * dim, (n + 1) * dim) }))
-  await model.memory.replace(sourceOf(id), rows)
+  await (await model.memory()).replace(sourceOf(id), rows)
 }
 
 /** Tells every tab that a document was changed. */

@@ -1,30 +1,28 @@
 import * as Comlink from 'comlink'
 import { Aborted, ContextFull, InvalidInput, throwIfAborted } from '../errors'
 import type { OnProgress } from '../progress'
-import { requireDocumentId } from '../store/documents'
-import { mostResults } from './concept-memory'
-import { type CaseReport, runConformance } from './conformance'
-import { DocumentLibrary, type Prompt } from './document-library'
+import type { CaseReport } from './conformance-report'
+import type { DocumentLibrary, Prompt } from './document-library'
 import { LoadedModel } from './loaded-model'
 import { Mutex } from './mutex'
-import type {
-  Backend,
-  Concept,
-  ContinueDocumentRequest,
-  ContinueRequest,
-  ContinueResult,
-  DocumentChange,
-  DocumentContent,
-  DocumentSummary,
-  MemorySource,
-  ModelInfo,
-  PredictRequest,
-  RememberedConcept,
-  TeacherForcedConcept,
-  TranslateRequest,
-  Translation,
+import {
+  type Backend,
+  type Concept,
+  type ContinueDocumentRequest,
+  type ContinueRequest,
+  type ContinueResult,
+  type DocumentChange,
+  type DocumentContent,
+  type DocumentSummary,
+  type MemorySource,
+  type ModelInfo,
+  mostResults,
+  type PredictRequest,
+  type RememberedConcept,
+  type TeacherForcedConcept,
+  type TranslateRequest,
+  type Translation,
 } from './protocol'
-import { verifySonar } from './verify-sonar'
 
 /**
  * What lives in the worker: one model, and every call a page can make on it. Each call has a job number that `abort` takes.
@@ -33,7 +31,7 @@ import { verifySonar } from './verify-sonar'
 export class Engine {
   readonly #jobs = new Map<number, AbortController>()
   readonly #turn = new Mutex()
-  readonly #library = new DocumentLibrary()
+  #openLibrary: Promise<DocumentLibrary> | undefined
   #model: LoadedModel | undefined
 
   /** Answers as soon as the worker runs. */
@@ -76,11 +74,12 @@ export class Engine {
   ): Promise<ContinueResult> {
     const { result, stored } = await this.#run(job, onConcept, async (signal, model) => {
       if (request.to !== undefined) model.space.requireLanguage(request.to)
-      const prompt = await this.#library.prompt(model, id, signal)
+      const library = await this.#library
+      const prompt = await library.prompt(model, id, signal)
       let { document } = prompt
       const write = async (concept: Concept) => {
         const { text, language, embedding: vector } = concept
-        document = await this.#library.write(model, id, document, { text, language, vector })
+        document = await library.write(model, id, document, { text, language, vector })
         onConcept(concept)
       }
       return this.#continuation(model, { length: prompt.sentences.length, read: async () => prompt, document: id }, request, signal, write)
@@ -91,30 +90,31 @@ export class Engine {
 
   /** Does one thing to a document and returns its content afterwards. */
   async changeDocument(job: number, id: string, change: DocumentChange): Promise<DocumentContent> {
-    return this.#run(job, undefined, (signal, model) => this.#library.change(model, id, change, signal))
+    return this.#run(job, undefined, async (signal, model) => (await this.#library).change(model, id, change, signal))
   }
 
   async listDocuments(job: number): Promise<DocumentSummary[]> {
-    return this.#run(job, undefined, () => this.#library.list())
+    return this.#run(job, undefined, async () => (await this.#library).list())
   }
 
   async documentConcepts(job: number, id: string): Promise<Float32Array> {
-    return this.#run(job, undefined, async (signal, model) => transferred(await this.#library.concepts(model, id, signal)))
+    return this.#run(job, undefined, async (signal, model) => transferred(await (await this.#library).concepts(model, id, signal)))
   }
 
   async exportDocument(job: number, id: string): Promise<string> {
-    return this.#run(job, undefined, () => this.#library.export(id))
+    return this.#run(job, undefined, async () => (await this.#library).export(id))
   }
 
   /** Adds the sentences of texts to notes of the concept memory; resolves to how many. */
   async addToMemory(job: number, texts: string[], { language, source }: { language: string; source: string }): Promise<number> {
     return this.#run(job, undefined, async (signal, model) => {
+      const { requireDocumentId } = await import('../store/documents')
       requireDocumentId(source)
       const sentences = texts.flatMap((text) => this.#split(model, text, language))
       const vectors = await model.encode(sentences, language, signal)
       const { dim } = model.space
       const rows = sentences.map((text, i) => ({ text, language, vector: vectors.subarray(i * dim, (i + 1) * dim) }))
-      await model.memory.append({ kind: 'notes', id: source }, rows)
+      await (await model.memory()).append({ kind: 'notes', id: source }, rows)
       return rows.length
     })
   }
@@ -123,7 +123,7 @@ export class Engine {
   async searchMemory(job: number, query: string | Float32Array, k: number, language: string): Promise<RememberedConcept[]> {
     return this.#run(job, undefined, async (signal, model) => {
       const vectors = typeof query === 'string' ? await model.encode(this.#split(model, query, language), language, signal) : query
-      return model.memory.search(vectors, k)
+      return (await model.memory()).search(vectors, k)
     })
   }
 
@@ -132,7 +132,7 @@ export class Engine {
   }
 
   async memorySize(job: number): Promise<number> {
-    return this.#run(job, undefined, (_, model) => model.memory.size())
+    return this.#run(job, undefined, async (_, model) => (await model.memory()).size())
   }
 
   async encode(job: number, sentences: string[], language: string): Promise<Float32Array> {
@@ -177,12 +177,19 @@ export class Engine {
     })
   }
 
+  /** The checks are loaded when they are asked for: few pages ever do. */
   async conformance(job: number, file: unknown): Promise<CaseReport[]> {
-    return this.#run(job, undefined, async (signal, model) => runConformance(file, await model.gpu(), signal))
+    return this.#run(job, undefined, async (signal, model) => {
+      const { runConformance } = await import('./conformance')
+      return runConformance(file, await model.gpu(), signal)
+    })
   }
 
   async verifySonar(job: number): Promise<CaseReport[]> {
-    return this.#run(job, undefined, async (signal, model) => verifySonar(model.space, signal))
+    return this.#run(job, undefined, async (signal, model) => {
+      const { verifySonar } = await import('./verify-sonar')
+      return verifySonar(model.space, signal)
+    })
   }
 
   /** @param prompt is read once it is known to fit the model; `document` names the one it stands in */
@@ -205,7 +212,7 @@ export class Engine {
     const read = await prompt.read()
     const { sentences, language } = read
     const room = Math.min(recall, predictor.maxLength - prompt.length - concepts)
-    const recalled = room > 0 ? await model.memory.recall(read, room, prompt.document) : []
+    const recalled = room > 0 ? await (await model.memory()).recall(read, room, prompt.document) : []
     const vectors = withRecalled(recalled, read.concepts)
     const rows = await predictor.recall(vectors)
     const generation = predictor.generate(vectors, { concepts, seed, sampling, signal })
@@ -222,6 +229,12 @@ export class Engine {
     } finally {
       await generation.return('length')
     }
+  }
+
+  /** Its code is loaded at first need: pages that keep no documents do without. */
+  get #library(): Promise<DocumentLibrary> {
+    this.#openLibrary ??= import('./document-library').then(({ DocumentLibrary }) => new DocumentLibrary())
+    return this.#openLibrary
   }
 
   #split(model: LoadedModel, text: string, language: string): string[] {

@@ -8,7 +8,7 @@ import { EncodedSentences } from '../store/encoded-sentences'
 import type { MemorySource } from '../store/memory-chunk'
 import { loadModelFiles, type ModelFiles } from '../store/model-files'
 import { prefixChain } from '../store/prefix-chain'
-import { ConceptMemory } from './concept-memory'
+import type { ConceptMemory } from './concept-memory'
 import { spaceFingerprint, stateIdentity } from './fingerprint'
 import { Predictor } from './predictor'
 import type { Backend, DeviceInfo, ModelInfo } from './protocol'
@@ -21,10 +21,9 @@ export class LoadedModel {
   readonly #files: ModelFiles
   /** Differs wherever encoding the same sentence could give another vector. */
   readonly spaceFingerprint: string
-  /** Sentences remembered with where they came from. */
-  readonly memory: ConceptMemory
   readonly #sentences: SentenceCache
   readonly #states = new ConceptStates()
+  #memory: Promise<ConceptMemory> | undefined
   readonly #predictors = new Map<string, Promise<Predictor>>()
   #gpu: Gpu | undefined
   /** Why there is no GPU, when there is none. */
@@ -34,7 +33,6 @@ export class LoadedModel {
     this.#files = files
     this.space = space
     this.spaceFingerprint = fingerprint
-    this.memory = new ConceptMemory({ fingerprint, dim: space.dim }, () => this.gpu())
     this.#sentences = new SentenceCache(space, new EncodedSentences({ fingerprint, dim: space.dim }))
   }
 
@@ -133,6 +131,14 @@ export class LoadedModel {
     return predictor
   }
 
+  /** Sentences remembered with where they came from. Its code is loaded at first need: most pages remember nothing. */
+  memory(): Promise<ConceptMemory> {
+    this.#memory ??= import('./concept-memory').then(
+      ({ ConceptMemory }) => new ConceptMemory({ fingerprint: this.spaceFingerprint, dim: this.space.dim }, () => this.gpu()),
+    )
+    return this.#memory
+  }
+
   /** Sentences → raw concepts `[n, dim]`; a sentence met before, on an earlier visit too, is not encoded again. */
   encode(sentences: readonly string[], language: string, signal?: AbortSignal): Promise<Float32Array> {
     return this.#sentences.encode(sentences, language, signal)
@@ -158,8 +164,9 @@ export class LoadedModel {
    * the states of all documents go as well.
    */
   async forgetMemory(source?: MemorySource): Promise<void> {
-    const texts = source && (await this.memory.texts(source))
-    await this.memory.forget(source)
+    const memory = await this.memory()
+    const texts = source && (await memory.texts(source))
+    await memory.forget(source)
     for (const predictor of this.#predictors.values()) await (await predictor).forget()
     await this.#states.clear()
     if (!texts) await this.#sentences.clear()

@@ -23,6 +23,9 @@ export interface Concept {
   recalled?: RememberedConcept[]
 }
 
+/** Most results of one search of the concept memory. */
+export const mostResults = 1000
+
 /** A sentence of the concept memory that was found. */
 export interface RememberedConcept {
   text: string

@@ -1,0 +1,15 @@
+import * as api from '../api'
+import { NoemaWriter } from './noema-writer'
+
+export * from '../api'
+export type { WriterDone, WriterEvents } from './events'
+export { NoemaWriter, type WriterSettings } from './noema-writer'
+
+declare global {
+  /** The library, for scripts that are no modules: there once this module has run, at the latest when the page fires `DOMContentLoaded`. */
+  var Noema: typeof api
+}
+
+globalThis.Noema = api
+// Two copies of this script may meet on one page.
+if (!customElements.get('noema-writer')) customElements.define('noema-writer', NoemaWriter)
