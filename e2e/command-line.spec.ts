@@ -99,7 +99,7 @@ test('search finds a note in another language, and continue names the notes it r
   expect(first).toMatchObject({ text: 'Der Hund ist im Garten.', language: 'deu_Latn', index: 1 })
   expect(second!.score as number).toBeLessThan(first!.score as number)
   const continued = await noema(
-    ...['continue', '--text', question, '--language', 'spa_Latn', '--concepts', '1', '--steps', '4', '--json'],
+    ...['continue', '--text', question, '--language', 'spa_Latn', '--concepts', '1', '--json'],
     ...['--notes', notes, '--notes-language', 'deu_Latn', '--recall', '1'],
   )
   expect(continued.exitCode).toBe(0)

@@ -61,7 +61,7 @@ test('what is recalled goes before the text, is named, and has states of its own
     const go = async (recall?: number) => {
       const embeddings: string[] = []
       const recalled: (number | undefined)[] = []
-      const generation = noema.continue('¿Dónde está el perro?', { language: 'spa_Latn', concepts: 2, seed: 3, steps: 4, recall })
+      const generation = noema.continue('¿Dónde está el perro?', { language: 'spa_Latn', concepts: 2, seed: 3, recall })
       for (;;) {
         const { value, done } = await generation.next()
         if (done) return { embeddings, recalled, result: value }
@@ -75,7 +75,7 @@ test('what is recalled goes before the text, is named, and has states of its own
     for (const { text, language } of runs[1]!.result.recalled.toReversed()) await asOne.append(text, { language })
     await asOne.append('¿Dónde está el perro?', { language: 'spa_Latn' })
     const embeddings: string[] = []
-    for await (const { embedding } of asOne.continue({ concepts: 2, seed: 3, steps: 4 })) embeddings.push(embedding.join())
+    for await (const { embedding } of asOne.continue({ concepts: 2, seed: 3 })) embeddings.push(embedding.join())
     const everything = (await go(1000)).result.recalled.length
     return { runs, embeddings, everything }
   })
@@ -98,7 +98,7 @@ test('what is recalled goes before the text, is named, and has states of its own
   expect(outcome.everything).toBe(9)
 
   const after = await visit(page, async (noema) => {
-    const generation = noema.continue('¿Dónde está el perro?', { language: 'spa_Latn', concepts: 1, seed: 3, steps: 4, recall: 2 })
+    const generation = noema.continue('¿Dónde está el perro?', { language: 'spa_Latn', concepts: 1, seed: 3, recall: 2 })
     const { value } = await generation.next()
     const { value: result } = await generation.next()
     return { embedding: (value as Api.Concept).embedding.join(), rows: (result as Api.ContinueResult).rows }
@@ -119,16 +119,15 @@ test('a document opened with `remember` is found by other documents, follows its
     await diary.append('Es regnet.', { language: 'deu_Latn' })
     await diary.edit(1, 'It is warm.')
     steps.edited = await texts()
-    for await (const _ of diary.continue({ concepts: 1, steps: 4 }));
+    for await (const _ of diary.continue({ concepts: 1 }));
     steps.continued = await texts()
     const afterContinuing = diary.sentences.map(({ text }, index) => `diary ${index} ${text}`).sort()
     const other = await noema.open('other')
     await other.append('Where is the dog?')
     const own: string[] = []
     const foreign: string[] = []
-    for await (const { recalled } of diary.continue({ concepts: 1, steps: 4, recall: 3 }))
-      own.push(...(recalled ?? []).map(({ text }) => text))
-    for await (const { recalled } of other.continue({ concepts: 1, steps: 4, recall: 1 }))
+    for await (const { recalled } of diary.continue({ concepts: 1, recall: 3 })) own.push(...(recalled ?? []).map(({ text }) => text))
+    for await (const { recalled } of other.continue({ concepts: 1, recall: 1 }))
       foreign.push(...(recalled ?? []).map(({ source }) => source.id))
     const written = diary.sentences.length
     return { steps, afterContinuing, own, foreign, written }

@@ -56,7 +56,7 @@ async function show(page: Page, body: string): Promise<void> {
   await page.waitForFunction(() => customElements.get('noema-writer') !== undefined)
   // Small enough for the software adapter of the tests.
   await page.evaluate(() => {
-    for (const writer of document.querySelectorAll('noema-writer')) writer.settings = { steps: 4, beam: 1 }
+    for (const writer of document.querySelectorAll('noema-writer')) writer.settings = { beam: 1 }
   })
 }
 

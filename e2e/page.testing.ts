@@ -5,6 +5,7 @@ export async function open(page: Page, { concepts = 1 } = {}): Promise<void> {
   await page.goto('/')
   await expect(page.getByRole('progressbar')).toHaveCount(0)
   await page.getByLabel('Sentences', { exact: true }).fill(String(concepts))
+  await page.getByLabel('Concept model', { exact: true }).selectOption('two-tower')
   await page.getByLabel('Denoising steps', { exact: true }).fill('4')
   await page.getByLabel('Beam', { exact: true }).fill('1')
   await page.getByLabel('Beam', { exact: true }).blur()

@@ -7,7 +7,7 @@ export default defineConfig({
   testDir: '.',
   outputDir: '../test-results',
   timeout: 120_000,
-  workers: 1,
+  workers: 2,
   expect: { timeout: 60_000 },
   forbidOnly: true,
   reporter: 'list',
