@@ -125,6 +125,7 @@ test('the text and the map point at each other’s sentences', async ({ page }) 
   const pointed = await active()
   await page.mouse.move(2, 2)
   await expect.poll(active).not.toBe(pointed)
+  await page.locator('concept-map canvas').scrollIntoViewIfNeeded()
   const box = (await page.locator('concept-map canvas').boundingBox())!
   const isPointed = () => page.locator('text-view li.highlighted').count()
   for (let x = 4; x < box.width && (await isPointed()) === 0; x += 5) {

@@ -83,7 +83,7 @@ test('writing on is refused when another tab changes the document meanwhile, and
   })
   const writing = await act(page, async ({ session, codeOf }) => {
     const code = await codeOf(async () => {
-      for await (const _ of session.continue({ concepts: 5, steps: 4, seed: 3 }))
+      for await (const _ of session.continue({ concepts: 5, conceptModel: 'two-tower', steps: 4, seed: 3 }))
         new BroadcastChannel('test').postMessage('a concept is there')
     })
     return { code, sentences: session.sentences }
@@ -91,5 +91,7 @@ test('writing on is refused when another tab changes the document meanwhile, and
   expect(writing.code).toBe('document-changed')
   expect(writing.sentences.slice(3).map(({ generated }) => generated)).toContain(true)
   expect(writing.sentences.map(({ text }) => text)).toContain('It rained all day.')
-  expect(await act(page, ({ session, codeOf }) => codeOf(() => session.continue({ concepts: 1, steps: 4 }).next()))).toBe('finished')
+  expect(
+    await act(page, ({ session, codeOf }) => codeOf(() => session.continue({ concepts: 1, conceptModel: 'two-tower', steps: 4 }).next())),
+  ).toBe('finished')
 })
