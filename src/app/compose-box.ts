@@ -1,6 +1,6 @@
 import { css, html, nothing } from 'lit'
 import { controls } from './controls'
-import { floresCodes } from './messages'
+import { floresCodes, shortLanguage } from './messages'
 import { WorkspaceElement } from './workspace-element'
 
 /** Where the visitor writes, and the buttons that make the model write. */
@@ -80,7 +80,7 @@ class ComposeBox extends WorkspaceElement {
         <textarea
           aria-label=${messages.compose}
           placeholder=${sentences.length === 0 ? messages.composeFirst : messages.composeNext}
-          lang=${draftLanguage.slice(0, 2)}
+          lang=${shortLanguage(draftLanguage)}
           .value=${draft}
           @input=${({ target }: Event) => workspace.set({ draft: (target as HTMLTextAreaElement).value })}
         ></textarea>
