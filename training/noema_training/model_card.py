@@ -27,8 +27,8 @@ LIMITS = """\
 - A small model, trained briefly: it shows that the parts work together, not what the method can reach.
 - Sentences of everyday length only. Names, numbers and rare words are often replaced by others; long sentences lose their detail.
 - Translations are rough paraphrases. They are better for short common phrases than for anything else.
-- The concept model has read only very short stories for children told from a few hundred grammars. Compare it with the two baselines in
-  the table above before relying on it: where the mean of the context does as well, it has not learnt to continue a story.
+- The concept models have read little, most of it very short stories for children told from a few hundred grammars. Compare them with the two
+  baselines in the tables above before relying on them: where the mean of the context does as well, a model has not learnt to continue a text.
 - It has no knowledge to rely on and must not be used as a source of facts. No safety tuning was done.
 """
 
