@@ -15,8 +15,9 @@ export interface ContinueSessionOptions extends Omit<ContinueOptions, 'language'
  * A document that outlives the tab. Every change is in the browser's storage before its call returns, and what the model made of the document
  * is kept as well: when it is opened again, only what is new is computed. Made by `Noema.open`.
  *
- * Other tabs may work on the document at the same time, and no text is lost: `append` comes after whatever is there by then; `edit` and `continue`
- * throw DocumentChanged, and change nothing, when the sentence to be edited, or any that the new one goes on from, is not the one that was seen.
+ * Other tabs may work on the document at the same time, and no text is lost: `append` comes after whatever is there by then; `edit`, `truncate`,
+ * `import` and `continue` throw DocumentChanged, and change nothing, when a sentence to be replaced or removed, or any that the new one goes on
+ * from, is not the one that was seen.
  * `sentences` is the document as it is after each call, and `watch` tells of changes in between. `forget` removes what any tab wrote.
  *
  * Each call may throw StorageUnavailable when the browser keeps nothing for this page, QuotaExceeded when it is full (the document then stays
@@ -67,9 +68,12 @@ export class Session {
     await this.#change({ kind: 'edit', index, text: requireText(text), seen, ...(language !== undefined && { language }) }, signal)
   }
 
-  /** Removes all sentences but the first `length`. @throws InvalidInput for a length that is not there. */
+  /**
+   * Removes all sentences but the first `length`.
+   * @throws InvalidInput for a length that is not there; DocumentChanged when those to be removed are not the ones in `sentences` any more.
+   */
   async truncate(length: number): Promise<void> {
-    await this.#change({ kind: 'truncate', length })
+    await this.#change({ kind: 'truncate', length, seen: this.sentences.slice(length) })
   }
 
   /** Gives the document a title of at most 200 characters, which its file carries too; an empty one takes the title away. @throws InvalidInput. */
@@ -146,10 +150,11 @@ export class Session {
   /**
    * Fills the document from a file that `export` made.
    * @param replace whether it may hold sentences, which the file's then replace in one step. Default false.
-   * @throws InvalidInput for another file, or a document that is not empty without `replace`.
+   * @throws InvalidInput for another file, or a document that is not empty without `replace`; DocumentChanged when the sentences to be replaced are
+   * not those in `sentences` any more.
    */
   async import(file: Blob, { replace = false }: { replace?: boolean } = {}): Promise<void> {
-    await this.#change({ kind: 'import', file: await file.text(), replace })
+    await this.#change({ kind: 'import', file: await file.text(), ...(replace && { replace: this.sentences }) })
   }
 
   /**

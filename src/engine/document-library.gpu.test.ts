@@ -57,6 +57,18 @@ test('an edit of a sentence that is another by now is refused; one further on do
   expect(await edit(one, 0, 'One.', 'E.')).toEqual(['E.', 'D.'])
 })
 
+test('what another tab has added is neither cut off nor replaced unseen', async () => {
+  await append(one, 'A. B.')
+  const file = await one.export('shared')
+  await append(two, 'C.')
+  await expect(change(one, { kind: 'truncate', length: 1, seen: [seen('B.')] })).rejects.toThrow(DocumentChanged)
+  await expect(change(one, { kind: 'import', file, replace: [seen('A.'), seen('B.')] })).rejects.toThrow(DocumentChanged)
+  expect(await change(one, { kind: 'truncate', length: 1, seen: [seen('B.'), seen('C.')] })).toEqual(['A.'])
+  expect(await change(two, { kind: 'import', file, replace: [seen('A.')] })).toEqual(['A.', 'B.'])
+  await expect(change(two, { kind: 'truncate', length: 3, seen: [] })).rejects.toThrow(InvalidInput)
+  await expect(change(two, { kind: 'truncate', length: 3, seen: [seen('D.')] })).rejects.toThrow(DocumentChanged)
+})
+
 test('the model writes on only from the document that it has read', async () => {
   await append(one, 'A.')
   const { document } = await one.prompt(model, 'shared')

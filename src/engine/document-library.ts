@@ -98,8 +98,7 @@ export class DocumentLibrary {
     return this.#alone(id, undefined, async () => {
       const document = await this.#documents.read(id)
       const { sentences } = document
-      const isSame = sentences.length === seen.length && sentences.every((sentence, n) => isSameSentence(sentence, seen[n]!))
-      if (!isSame) throw changedElsewhere(id)
+      requireSame(id, sentences, seen)
       const written = [...sentences, { text, language, concept: { space: model.spaceFingerprint, vector } }]
       await this.#write(model, id, document, { ...document, sentences: written })
       return written
@@ -120,10 +119,12 @@ export class DocumentLibrary {
         return { ...document, sentences: sentences.toSpliced(index, 1, ...inserted) }
       }
       case 'truncate': {
-        const { length } = change
-        if (!Number.isInteger(length) || length < 0 || length > sentences.length) {
+        const { length, seen } = change
+        const isBeyond = length > sentences.length && seen.length === 0
+        if (!Number.isInteger(length) || length < 0 || isBeyond) {
           throw new InvalidInput(`The document has ${sentences.length} sentences: it cannot be cut to ${length}.`)
         }
+        requireSame(id, sentences.slice(length), seen)
         return { ...document, sentences: sentences.slice(0, length) }
       }
       case 'rename':
@@ -132,7 +133,8 @@ export class DocumentLibrary {
         await this.#requireNone(change.as)
         return document
       case 'import': {
-        if (sentences.length > 0 && !change.replace) throw new InvalidInput('The document is not empty: import the file into a new one.')
+        if (change.replace) requireSame(id, sentences, change.replace)
+        else if (sentences.length > 0) throw new InvalidInput('The document is not empty: import the file into a new one.')
         const imported = readDocument(change.file)
         for (const { language } of imported.sentences) model.space.requireLanguage(language)
         return imported
@@ -226,6 +228,12 @@ function announce(id: string): void {
   const channel = new BroadcastChannel(documentNews)
   channel.postMessage(id)
   channel.close()
+}
+
+/** @throws DocumentChanged unless the sentences are those that the caller has seen. */
+function requireSame(id: string, sentences: readonly Sentence[], seen: readonly { text: string; language: string }[]): void {
+  const isSame = sentences.length === seen.length && sentences.every((sentence, n) => isSameSentence(sentence, seen[n]!))
+  if (!isSame) throw changedElsewhere(id)
 }
 
 /** Whether nothing that can be seen of the sentence is another. */

@@ -94,14 +94,14 @@ export type DocumentChange =
   | { kind: 'append'; text: string; language: string }
   /** A text without a word removes the sentence. `language` by default: the sentence's. `seen`: the sentence that the caller knows there. */
   | { kind: 'edit'; index: number; text: string; language?: string; seen: DocumentSentence | null }
-  /** Removes all sentences but the first `length`. */
-  | { kind: 'truncate'; length: number }
+  /** Removes all sentences but the first `length`; `seen`: those from there on that the caller knows. */
+  | { kind: 'truncate'; length: number; seen: DocumentSentence[] }
   /** An empty title is none. */
   | { kind: 'rename'; title: string }
   /** Writes a copy under another name. */
   | { kind: 'fork'; as: string }
-  /** `replace`: whatever the document held. */
-  | { kind: 'import'; file: string; replace: boolean }
+  /** `replace`: what the caller knows of the document, which the file's sentences replace; without it the document has to be empty. */
+  | { kind: 'import'; file: string; replace?: DocumentSentence[] }
   | { kind: 'forget' }
 
 /** The BroadcastChannel that says, by its name, which document was changed. */
