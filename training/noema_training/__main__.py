@@ -14,6 +14,7 @@ STEPS = (
     "encode",
     "normalizer",
     "base-lcm",
+    "decoder",
     "two-tower",
     "one-tower",
     "token-lm",
@@ -106,6 +107,10 @@ def trainer(step: str):
         from .base_training import train_base_lcm
 
         return train_base_lcm
+    if step == "decoder":
+        from .decoder_training import train_decoder
+
+        return train_decoder
     if step == "two-tower":
         from .concept_training import train_two_tower
 

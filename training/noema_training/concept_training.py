@@ -4,12 +4,13 @@ Squared error of the predicted clean concept, timesteps uniform per position, 15
 copies of each document share one pass of the contextualizer: denoiser rows are independent given the context.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .concepts import Documents
 from .config import BaseLcmConfig, OneTowerConfig, Profile, TwoTowerConfig
@@ -129,10 +130,28 @@ def train_two_tower(work: Path, profile: Profile, run: Run, batch_documents: int
         return {"valid": validation_loss(average, valid, config, alphas, run.device)}
 
     documents.to(run.device)
-    task = Task(
-        name="two-tower",
+    task = concept_task(
+        "two-tower", model, architecture, config, ADAM_NAMES, documents, loss, validate, "valid"
+    )
+    return train(task, work, run)
+
+
+def concept_task(
+    name: str,
+    model: nn.Module,
+    architecture: dict,
+    config: TwoTowerConfig | BaseLcmConfig | OneTowerConfig,
+    adam_names: tuple[str, ...],
+    documents: Documents,
+    loss: Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]],
+    validate: Callable[[nn.Module], dict[str, float]],
+    select: str,
+) -> Task:
+    """What all concept models share in training: windows of documents, the weight average, the best average by validation."""
+    return Task(
+        name=name,
         model=model,
-        optimizer=Optimizer(model, config.learning_rate, ADAM_NAMES),
+        optimizer=Optimizer(model, config.learning_rate, adam_names),
         loss=loss,
         batches=lambda seed: document_batches(documents, config, np.random.default_rng(seed)),
         meta={"architecture": architecture},
@@ -141,11 +160,10 @@ def train_two_tower(work: Path, profile: Profile, run: Run, batch_documents: int
         warmup_steps=config.warmup_steps,
         average_decay=AVERAGE_DECAY,
         validate=validate,
-        select="valid",
-        log_every=100,
-        validate_every=200,
+        select=select,
+        log_every=50,
+        validate_every=100,
     )
-    return train(task, work, run)
 
 
 @torch.no_grad()

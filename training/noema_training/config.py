@@ -96,6 +96,24 @@ class BaseLcmConfig:
 
 
 @dataclass(frozen=True)
+class DecoderConfig:
+    """The recipe of the decoder's fine-tuning on the Base-LCM's predictions."""
+
+    window: int = 40
+    batch_documents: int = 16
+    batch_tokens: int = 1000
+    micro_batches: int = 4
+    decoded_positions: int = 80  # predictions a micro-batch
+    predicted_weight: float = 0.5
+    blur: float = 0.3  # largest noise on the context and on the prediction, in normalised units
+    learning_rate: float = 5e-4
+    warmup_steps: int = 50
+    wide: float = 0.35  # share of the documents drawn that are no simple stories
+    cropped: float = 0.3
+    minutes: float = 20.0
+
+
+@dataclass(frozen=True)
 class OneTowerConfig:
     """Sizes of the One-Tower concept model (lcm.md §6) and the recipe of its training."""
 
@@ -140,6 +158,7 @@ class Profile:
     space: SpaceConfig = field(default_factory=SpaceConfig)
     two_tower: TwoTowerConfig = field(default_factory=TwoTowerConfig)
     base_lcm: BaseLcmConfig = field(default_factory=BaseLcmConfig)
+    decoder: DecoderConfig = field(default_factory=DecoderConfig)
     one_tower: OneTowerConfig = field(default_factory=OneTowerConfig)
     token_lm: TokenLmConfig = field(default_factory=TokenLmConfig)
     languages: tuple[str, ...] = ("en", "fr", "de", "es")
@@ -162,7 +181,13 @@ class Profile:
     valid_tellings: int = 6
     tokenizer_sentences: int = 400_000
     shares: dict[str, float] = field(
-        default_factory=lambda: {"space": 0.55, "base-lcm": 0.17, "two-tower": 0.2, "token-lm": 0.08}
+        default_factory=lambda: {
+            "space": 0.5,
+            "base-lcm": 0.17,
+            "decoder": 0.1,
+            "two-tower": 0.15,
+            "token-lm": 0.08,
+        }
     )  # of the time of `all`, in this order
     reserve: float = 0.04  # of the same, for encoding, loading and writing
     int8: bool = False  # how the exported space stores its matrices: int8 with a scale a row, else f16
@@ -194,6 +219,9 @@ PROFILES = {
             decoded_positions=16,
             warmup_steps=10,
             minutes=0.1,
+        ),
+        decoder=DecoderConfig(
+            window=32, batch_documents=4, batch_tokens=200, decoded_positions=16, warmup_steps=10, minutes=0.1
         ),
         one_tower=OneTowerConfig(
             model_dim=64,
@@ -237,6 +265,9 @@ PROFILES = {
             decoded_positions=1024,
         ),
         base_lcm=BaseLcmConfig(layers=6, batch_documents=256, micro_batches=1, decoded_positions=4096),
+        decoder=DecoderConfig(
+            batch_documents=256, batch_tokens=32_000, micro_batches=1, decoded_positions=4096
+        ),
         one_tower=OneTowerConfig(batch_documents=128, micro_batches=1),
         token_lm=TokenLmConfig(batch_tokens=65_000, micro_batches=1),
         sentences={"en": 400_000, "fr": 120_000, "de": 80_000, "es": 70_000, "it": 15_000, "pt": 60_000},

@@ -28,7 +28,7 @@ from .graphs import export_graphs
 from .one_tower import OneTower
 from .space import Space, load_space
 from .tokenizer import language_ids, load_tokenizer
-from .trainer import trained_weights
+from .trainer import load_trained
 from .two_tower import TwoTower
 from .verify import verify_folder
 
@@ -149,14 +149,6 @@ def load_concept_model(work: Path, space: Space, profile: Profile) -> tuple[TwoT
     sizes = {name: getattr(profile.two_tower, name) for name in names}
     architecture = {"sonar_dim": space.sizes["dim"], **sizes}
     return TwoTower(**architecture), architecture
-
-
-def load_trained(kind: type[nn.Module], work: Path, name: str) -> tuple[nn.Module, dict]:
-    """A trained concept model of a work directory with its architecture."""
-    saved = torch.load(work / f"{name}.pt", map_location="cpu")
-    model = kind(**saved["architecture"])
-    model.load_state_dict(trained_weights(saved))
-    return model, saved["architecture"]
 
 
 @torch.no_grad()

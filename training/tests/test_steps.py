@@ -67,6 +67,7 @@ def trained(tmp_path_factory) -> Path:
     assert run(work, "normalizer")["normalized_std_mean"] > 0
     assert run(work, "two-tower", "--limit", "6")["step"] == 6
     assert run(work, "base-lcm", "--limit", "6")["step"] == 6
+    assert run(work, "decoder", "--limit", "6")["step"] == 6
     assert run(work, "one-tower", "--limit", "6")["step"] == 6
     yardstick = run(work, "token-lm", "--limit", "6")
     assert abs(yardstick["parameters"] / yardstick["target"] - 1) < 0.15
@@ -76,7 +77,12 @@ def trained(tmp_path_factory) -> Path:
 
 
 def test_training_resumes_from_the_checkpoint(trained):
+    assert run(trained, "decoder", "--limit", "8")["step"] == 8
     assert run(trained, "space", "--limit", "8")["step"] == 8
+    with pytest.raises(ValueError, match="earlier space"):
+        run(trained, "decoder", "--limit", "9")
+    (trained / "decoder.pt").unlink()
+    assert run(trained, "decoder", "--limit", "6")["step"] == 6
     assert run(trained, "two-tower", "--limit", "8")["step"] == 8
 
 
