@@ -177,7 +177,7 @@ class Profile:
     documents: dict[str, int] = field(
         default_factory=lambda: {"tales": 1500, "dialogues": 3000}
     )  # documents of each wider kind for the concept models
-    tellings: int = 130
+    tellings: int = 90
     valid_tellings: int = 6
     tokenizer_sentences: int = 400_000
     shares: dict[str, float] = field(
