@@ -190,6 +190,7 @@ export class LoadedModel {
 
   dispose(): void {
     this.space.dispose()
+    for (const predictor of this.#predictors.values()) predictor.then((opened) => opened.dispose()).catch(() => undefined)
     this.#gpu?.destroy()
   }
 

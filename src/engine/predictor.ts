@@ -77,6 +77,10 @@ export class Predictor {
     this.#memory.forget()
   }
 
+  dispose(): void {
+    this.#model.dispose()
+  }
+
   /** Continues raw concepts `[n, dim]` that `recall` was given; the sentence that ends a document is not yielded. */
   async *generate(
     prompt: Float32Array,
