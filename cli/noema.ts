@@ -7,6 +7,10 @@ const program = new Command('noema')
   .exitOverride()
 
 const model = () => new Option('--model <name or folder>', 'a model of the site, or a model folder').default('mini')
+const backend = () =>
+  new Option('--backend <name>', 'what predicts concepts; auto takes WebGPU where there is an adapter')
+    .choices(['auto', 'webgpu', 'wasm'])
+    .default('auto')
 const json = () => new Option('--json', 'print JSON on stdout')
 const beam = () => new Option('--beam <n>', 'beam size, 1 is greedy').argParser(integer(1))
 const seed = () => new Option('--seed <n>', 'seed of every random choice').argParser(integer(0)).default(0)
@@ -45,6 +49,7 @@ withSampling(program.command('continue'))
   .addOption(beam())
   .addOption(conceptModel())
   .addOption(model())
+  .addOption(backend())
   .addOption(json())
   .action(continueText)
 
@@ -57,6 +62,7 @@ program
   .addOption(new Option('--query-language <code>', 'FLORES-200 code of the query (default: --language)'))
   .addOption(new Option('--top <k>', 'how many to find').argParser(integer(1)).default(5))
   .addOption(model())
+  .addOption(backend())
   .addOption(json())
   .action(search)
 
@@ -66,6 +72,7 @@ program
   .addOption(file('one sentence a line'))
   .addOption(language())
   .addOption(model())
+  .addOption(backend())
   .addOption(json())
   .action(encode)
 
@@ -76,6 +83,7 @@ program
   .addOption(language())
   .addOption(beam())
   .addOption(model())
+  .addOption(backend())
   .addOption(json())
   .action(decode)
 
@@ -87,6 +95,7 @@ program
   .addOption(new Option('--to <code>', 'language to write in').makeOptionMandatory())
   .addOption(beam())
   .addOption(model())
+  .addOption(backend())
   .addOption(json())
   .action(translate)
 
@@ -96,6 +105,7 @@ withSampling(program.command('predict'))
   .addOption(language())
   .addOption(conceptModel())
   .addOption(model())
+  .addOption(backend())
   .addOption(json())
   .action(predict)
 
@@ -103,6 +113,7 @@ program
   .command('conformance')
   .description('compare the engine with the golden outputs of the published code')
   .argument('<file...>', 'files as described in the conformance README')
+  .addOption(backend())
   .addOption(json())
   .action(conformance)
 
@@ -110,6 +121,7 @@ program
   .command('verify-sonar')
   .description("compare a model folder made from SONAR's weights (training/convert_sonar.py) with SONAR's known answers")
   .addOption(new Option('--model <folder>', 'the model folder').makeOptionMandatory())
+  .addOption(backend())
   .addOption(json())
   .action(verifySonar)
 
@@ -117,6 +129,7 @@ program
   .command('inspect')
   .description('what the engine found: model, adapter, features, limits')
   .addOption(model())
+  .addOption(backend())
   .addOption(json())
   .action(inspect)
 
@@ -130,6 +143,7 @@ program
       .default([16, 128, 500]),
   )
   .addOption(model())
+  .addOption(backend())
   .addOption(json())
   .action(bench)
 

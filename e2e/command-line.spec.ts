@@ -128,10 +128,19 @@ test('the published code’s golden outputs are reproduced', async () => {
   expect(exitCode).toBe(0)
 })
 
-test('inspect names the adapter', async () => {
+test('inspect names the adapter, or what runs in its place', async () => {
   const { exitCode, stdout } = await noema('inspect', '--json')
   expect(exitCode).toBe(0)
-  expect(JSON.parse(stdout).device.description).not.toBe('')
+  expect(JSON.parse(stdout).device).toMatchObject({ backend: 'webgpu', description: expect.stringMatching(/./) })
+  const onProcessor = await noema('inspect', '--backend', 'wasm')
+  expect(onProcessor.stdout).toMatch(/^backend {4}wasm\ndevice {5}the processor, threads: \d/m)
+})
+
+test('the processor is held to the same conformance cases', async () => {
+  const { exitCode, stdout } = await noema('conformance', '../shared/conformance/lcm.json', '--backend', 'wasm', '--json')
+  const cases = JSON.parse(stdout) as { status: string }[]
+  expect(cases.map(({ status }) => status)).toEqual(new Array(7).fill('passed'))
+  expect(exitCode).toBe(0)
 })
 
 const mistakes: [what: string, parameters: () => string[], message: RegExp][] = [
@@ -151,6 +160,7 @@ const mistakes: [what: string, parameters: () => string[], message: RegExp][] = 
   ["another space than SONAR's", () => ['verify-sonar', '--model', 'mini'], /invalid-input: The known answers are for SONAR/],
   ["no folder with SONAR's weights", () => ['verify-sonar'], /--model <folder>/],
   ['a conformance file that is none', () => ['conformance', file('other.json', '{"a":1}')], /invalid-input|model-format/],
+  ['an unknown backend', () => ['inspect', '--backend', 'abacus'], /auto, webgpu, wasm/],
   ['half a concept', () => ['continue', '--text', 'Hello.', '--concepts', '0.5'], /integer from 1/],
 ]
 

@@ -1,4 +1,5 @@
 export type {
+  Backend,
   BaseLcmSettings,
   Concept,
   ConceptModelInfo,

@@ -1,10 +1,8 @@
 import { InvalidInput } from '../errors'
-import type { Gpu } from '../gpu'
-import { BaseLcm } from '../models/base-lcm'
 import type { ConceptModel, DenoisingStep, NoiseSource, SamplingOptions } from '../models/concept-model'
 import { type GenerateOptions, generate } from '../models/generate'
+import { loadBaseLcm, loadTwoTower, type Machine } from '../models/machine'
 import { inferenceTimesteps, schedulerDefaults } from '../models/schedule'
-import { TwoTower } from '../models/two-tower'
 import { type CaseField, NotCovered } from './conformance-field'
 import { readBaseLcm, readTwoTower } from './conformance-models'
 import { type CaseReport, compare, exact, type Output, type Tolerance } from './conformance-report'
@@ -13,7 +11,7 @@ import { GeneratedWeights, readInput, scaledStream } from './conformance-values'
 
 /** What every kind of case is run with. */
 export interface CaseSettings {
-  gpu: Gpu
+  machine: Machine
   signal: AbortSignal | undefined
   weights: 'f32' | 'f16'
   tolerance: Tolerance
@@ -36,7 +34,7 @@ export async function runTwoTowerGenerate(testCase: CaseField, settings: CaseSet
   const expected = testCase.at('expected').only(expectedKeys)
 
   const weights = new GeneratedWeights(shapes, testCase.at('model'), settings.weights === 'f16')
-  const model = await TwoTower.load(settings.gpu, weights, architecture, scheduler)
+  const model = await loadTwoTower(settings.machine, weights, architecture, scheduler)
   try {
     const rows = await generateRows(model, prompts, { ...generation, sampling, signal: settings.signal }, draws)
     const outputs = compareRows(rows, options, expected, settings.tolerance)
@@ -66,7 +64,7 @@ export async function runBaseLcmGenerate(testCase: CaseField, settings: CaseSett
   const expected = testCase.at('expected').only(['generated', 'generated_lengths'])
 
   const weights = new GeneratedWeights(shapes, testCase.at('model'), settings.weights === 'f16')
-  const model = await BaseLcm.load(settings.gpu, weights, architecture)
+  const model = await loadBaseLcm(settings.machine, weights, architecture)
   try {
     const rows = await generateRows(model, prompts, { ...generation, signal: settings.signal })
     return compare(testCase.at('name').text(), 'base_lcm_generate', compareRows(rows, options, expected, settings.tolerance))
@@ -249,7 +247,7 @@ function compareRows(rows: GeneratedRow[], options: CaseField, expected: CaseFie
 }
 
 /** The steps of the first draw for row 0, whose prompt may go on beyond the shortest. */
-async function traceFirstConcept(model: TwoTower, prompts: Prompts, sampling: CaseSampling, draws: Draws): Promise<DenoisingStep[]> {
+async function traceFirstConcept(model: ConceptModel, prompts: Prompts, sampling: CaseSampling, draws: Draws): Promise<DenoisingStep[]> {
   const first = Math.min(...prompts.map(({ length }) => length))
   const { values, dim } = prompts[0]!
   const trace: DenoisingStep[] = []

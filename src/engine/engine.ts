@@ -181,7 +181,7 @@ export class Engine {
   async conformance(job: number, file: unknown): Promise<CaseReport[]> {
     return this.#run(job, undefined, async (signal, model) => {
       const { runConformance } = await import('./conformance')
-      return runConformance(file, await model.gpu(), signal)
+      return runConformance(file, await model.machine(), signal)
     })
   }
 

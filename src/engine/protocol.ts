@@ -4,8 +4,8 @@ import type { MemorySource } from '../store/memory-chunk'
 
 export type { MemorySource }
 
-/** Which machinery predicts concepts. `auto` takes WebGPU where there is an adapter. */
-export type Backend = 'auto' | 'webgpu'
+/** What predicts concepts: `webgpu`, `wasm` (the processor, by ONNX Runtime), or `auto`: WebGPU where there is an adapter, else wasm. */
+export type Backend = 'auto' | 'webgpu' | 'wasm'
 
 /** A generated concept, ready to show. */
 export interface Concept {
@@ -228,7 +228,7 @@ export type ConceptModelInfo = {
   | { family: 'base_lcm' /** All that apply, with their defaults. */; settings: BaseLcmSettings }
 )
 
-/** Where concepts are predicted, or why they cannot be. */
+/** What predicts concepts: a GPU, or the processor on so many threads, with why that and no GPU. */
 export type DeviceInfo =
-  | { gpu: true; software: boolean; description: string; features: string[]; limits: Record<string, number> }
-  | { gpu: false; reason: string }
+  | { backend: 'webgpu'; software: boolean; description: string; features: string[]; limits: Record<string, number> }
+  | { backend: 'wasm'; threads: number; reason: string }

@@ -6,7 +6,7 @@ import { CachedModel, type SharedParts } from './cached-model'
 import type { PredictOptions } from './concept-model'
 import { type InterleavedKernels, InterleavedTower, type InterleavedWeights, loadInterleavedTower } from './interleaved-tower'
 import { loadKernels } from './kernels'
-import { Normalizer } from './normalizer'
+import { loadNormalizer } from './normalizer'
 import { Sampler } from './sampler'
 import { type NoiseSchedule, noiseSchedule, type SchedulerConfig, schedulerDefaults } from './schedule'
 import { ModelWeights, requireSizes } from './weights'
@@ -60,8 +60,7 @@ export class OneTower extends CachedModel<InterleavedTower> {
     try {
       const sizes = { sonarDim, modelDim, timestepDim, heads, layers, ffnInner: architecture.ffn_inner, positions: capacity + 1 }
       const tower = loadInterleavedTower(weights, sizes)
-      const center = weights.values('frontend.sonar_normalizer.center', sonarDim)
-      const normalizer = new Normalizer(center, weights.values('frontend.sonar_normalizer.scale', sonarDim))
+      const normalizer = loadNormalizer(source, 'frontend.sonar_normalizer', sonarDim)
       const [common, addRows, ddimStep] = await Promise.all([
         loadKernels(gpu, weights.matrixTypes, { headDim: modelDim / heads, positions: 1 }),
         loadAddRows(gpu),

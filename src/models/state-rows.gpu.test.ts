@@ -2,19 +2,19 @@ import fc from 'fast-check'
 import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { ContextFull, InvalidInput } from '../errors'
 import { type Gpu, requestGpu } from '../gpu'
-import { BaseLcm } from './base-lcm'
+import { worstOffender } from '../ops/compare'
 import type { ConceptModel } from './concept-model'
 import { seededNoise } from './generate'
-import { OneTower } from './one-tower'
+import { loadBaseLcm, loadOneTower, loadTwoTower, type Machine } from './machine'
 import { Random } from './random'
 import { RandomWeights } from './random-weights'
 import { baseLcmShapes, oneTowerShapes, twoTowerShapes } from './shapes'
-import { TwoTower } from './two-tower'
 
 const sizes = { sonar_dim: 13, model_dim: 32, heads: 4, ffn_inner: 40, max_seq_len: 150 }
 const twoTower = { ...sizes, context_layers: 2, denoiser_layers: 3 }
 const oneTower = { ...sizes, layers: 3, timestep_embed_dim: 7 }
 const baseLcm = { ...sizes, layers: 2 }
+const machines = ['webgpu', 'wasm'] as const
 const document = new Random(7, 0).gaussians(150 * sizes.sonar_dim)
 
 let gpu: Gpu
@@ -38,84 +38,99 @@ async function continued(model: ConceptModel): Promise<Float32Array[]> {
   return [first, second]
 }
 
-describe.each<[string, number, () => Promise<ConceptModel>]>([
-  ['Two-Tower', 13 + 2 * 32 * 5, () => TwoTower.load(gpu, new RandomWeights(twoTowerShapes(twoTower)), twoTower)],
-  ['One-Tower', 13 + 2 * 32 * 3, () => OneTower.load(gpu, new RandomWeights(oneTowerShapes(oneTower)), oneTower)],
-  ['Base-LCM', 13 + 2 * 32 * 2, () => BaseLcm.load(gpu, new RandomWeights(baseLcmShapes(baseLcm)), baseLcm)],
-])('%s', (_, rowWidth, load) => {
-  test('a memory made of exported rows goes on with the very same bits', async () => {
-    const model = await load()
-    expect(model.rowWidth).toBe(rowWidth)
-    await model.append(concepts(0, 140))
-    const rows = await model.exportRows(0, 140)
-    expect(rows.length).toBe(140 * rowWidth)
-    const cases = fc.tuple(fc.integer({ min: 1, max: 138 }), fc.array(fc.integer({ min: 1, max: 100 }), { maxLength: 3 }))
-    await fc.assert(
-      fc.asyncProperty(cases, async ([length, portions]) => {
-        const restored = model.fork()
-        for (const portion of [...portions, length]) {
-          const end = Math.min(restored.length + portion, length)
-          await restored.importRows(rows.subarray(restored.length * rowWidth, end * rowWidth))
-        }
-        model.truncate(length)
-        expect(await continued(restored)).toEqual(await continued(model))
-        await restored.append(concepts(length, 140))
-        await model.append(concepts(length, 140))
-        expect(await restored.exportRows(0, 140)).toEqual(rows)
-        expect(await continued(restored)).toEqual(await continued(model))
-        restored.dispose()
-      }),
-      { numRuns: 5 },
-    )
-    model.dispose()
-  })
+const families: [string, number, (machine: Machine) => Promise<ConceptModel>][] = [
+  ['Two-Tower', 13 + 2 * 32 * 5, (machine) => loadTwoTower(machine, new RandomWeights(twoTowerShapes(twoTower)), twoTower)],
+  ['One-Tower', 13 + 2 * 32 * 3, (machine) => loadOneTower(machine, new RandomWeights(oneTowerShapes(oneTower)), oneTower)],
+  ['Base-LCM', 13 + 2 * 32 * 2, (machine) => loadBaseLcm(machine, new RandomWeights(baseLcmShapes(baseLcm)), baseLcm)],
+]
 
-  test('a fresh model, as after a reload, takes the rows and continues alike', async () => {
-    const model = await load()
-    await model.append(concepts(0, 9))
-    const rows = await model.exportRows(0, 9)
-    const expected = await continued(model)
-    model.dispose()
-    const fresh = await load()
-    await fresh.importRows(rows)
-    expect(await continued(fresh)).toEqual(expected)
-    fresh.dispose()
-  })
-
-  test('the rows of a range, of the last concept at once and of none are those of the whole', async () => {
-    const model = await load()
-    await model.append(concepts(0, 70))
-    const reads = vi.spyOn(gpu, 'readRanges')
-    const rows = await model.exportRows(0, 70)
-    expect(reads).toHaveBeenCalledTimes(1)
-    reads.mockRestore()
-    expect(await model.exportRows(3, 66)).toEqual(rows.subarray(3 * rowWidth, 66 * rowWidth))
-    await model.append(concepts(70, 71))
-    const [last, next] = await Promise.all([model.exportRows(70, 71), model.append(concepts(71, 72))])
-    expect(next).toBeUndefined()
-    model.truncate(71)
-    expect(await model.exportRows(70, 71)).toEqual(last)
-    expect(await model.exportRows(5, 5)).toEqual(new Float32Array(0))
-    model.dispose()
-  })
-
-  test('what does not fit is refused and leaves the memory as it was', async () => {
-    const model = await load()
-    await model.append(concepts(0, 100))
-    const expected = await continued(model)
-    const rows = await model.exportRows(0, 51)
-    await expect(model.importRows(rows)).rejects.toThrow(ContextFull)
-    await expect(model.importRows(rows.subarray(1))).rejects.toThrow(InvalidInput)
-    for (const [start, end] of [
-      [0, 101],
-      [-1, 3],
-      [4, 3],
-      [0.5, 3],
-    ] as const) {
-      await expect(model.exportRows(start, end)).rejects.toThrow(InvalidInput)
-    }
-    expect(model.length).toBe(100)
-    expect(await continued(model)).toEqual(expected)
-    model.dispose()
-  })
+test.each(families)('%s: rows of the processor are laid out as those of the GPU', async (_, __, loadOn) => {
+  const [onGpu, onProcessor] = [await loadOn(gpu), await loadOn('wasm')]
+  for (const model of [onGpu, onProcessor]) await model.append(concepts(0, 9))
+  const want = await onGpu.exportRows(0, 9)
+  expect(worstOffender(await onProcessor.exportRows(0, 9), want).relative).toBeLessThan(5e-6)
+  for (const model of [onGpu, onProcessor]) model.dispose()
 })
+
+describe.each(families.flatMap(([name, rowWidth, loadOn]) => machines.map((machine) => ({ name, machine, rowWidth, loadOn }))))(
+  '$name on $machine',
+  ({ machine, rowWidth, loadOn }) => {
+    const load = () => loadOn(machine === 'wasm' ? machine : gpu)
+
+    test('a memory made of exported rows goes on with the very same bits', async () => {
+      const model = await load()
+      expect(model.rowWidth).toBe(rowWidth)
+      await model.append(concepts(0, 140))
+      const rows = await model.exportRows(0, 140)
+      expect(rows.length).toBe(140 * rowWidth)
+      const cases = fc.tuple(fc.integer({ min: 1, max: 138 }), fc.array(fc.integer({ min: 1, max: 100 }), { maxLength: 3 }))
+      await fc.assert(
+        fc.asyncProperty(cases, async ([length, portions]) => {
+          const restored = model.fork()
+          for (const portion of [...portions, length]) {
+            const end = Math.min(restored.length + portion, length)
+            await restored.importRows(rows.subarray(restored.length * rowWidth, end * rowWidth))
+          }
+          model.truncate(length)
+          expect(await continued(restored)).toEqual(await continued(model))
+          await restored.append(concepts(length, 140))
+          await model.append(concepts(length, 140))
+          expect(await restored.exportRows(0, 140)).toEqual(rows)
+          expect(await continued(restored)).toEqual(await continued(model))
+          restored.dispose()
+        }),
+        { numRuns: 5 },
+      )
+      model.dispose()
+    })
+
+    test('a fresh model, as after a reload, takes the rows and continues alike', async () => {
+      const model = await load()
+      await model.append(concepts(0, 9))
+      const rows = await model.exportRows(0, 9)
+      const expected = await continued(model)
+      model.dispose()
+      const fresh = await load()
+      await fresh.importRows(rows)
+      expect(await continued(fresh)).toEqual(expected)
+      fresh.dispose()
+    })
+
+    test('the rows of a range, of the last concept at once and of none are those of the whole', async () => {
+      const model = await load()
+      await model.append(concepts(0, 70))
+      const reads = vi.spyOn(gpu, 'readRanges')
+      const rows = await model.exportRows(0, 70)
+      expect(reads).toHaveBeenCalledTimes(machine === 'wasm' ? 0 : 1)
+      reads.mockRestore()
+      expect(await model.exportRows(3, 66)).toEqual(rows.subarray(3 * rowWidth, 66 * rowWidth))
+      await model.append(concepts(70, 71))
+      const [last, next] = await Promise.all([model.exportRows(70, 71), model.append(concepts(71, 72))])
+      expect(next).toBeUndefined()
+      model.truncate(71)
+      expect(await model.exportRows(70, 71)).toEqual(last)
+      expect(await model.exportRows(5, 5)).toEqual(new Float32Array(0))
+      model.dispose()
+    })
+
+    test('what does not fit is refused and leaves the memory as it was', async () => {
+      const model = await load()
+      await model.append(concepts(0, 100))
+      const expected = await continued(model)
+      const rows = await model.exportRows(0, 51)
+      await expect(model.importRows(rows)).rejects.toThrow(ContextFull)
+      await expect(model.importRows(rows.subarray(1))).rejects.toThrow(InvalidInput)
+      for (const [start, end] of [
+        [0, 101],
+        [-1, 3],
+        [4, 3],
+        [0.5, 3],
+      ] as const) {
+        await expect(model.exportRows(start, end)).rejects.toThrow(InvalidInput)
+      }
+      expect(model.length).toBe(100)
+      expect(await continued(model)).toEqual(expected)
+      model.dispose()
+    })
+  },
+)

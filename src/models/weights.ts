@@ -1,6 +1,6 @@
 import { ModelFormatError } from '../errors'
 import { toFloat32 } from '../formats/float16'
-import type { StoredTensor, TensorSource } from '../formats/safetensors'
+import { requireTensor, type StoredTensor, type TensorSource } from '../formats/safetensors'
 import type { Gpu, Tensor } from '../gpu'
 
 /** y = W x + b: weight [out, in], bias [out]. */
@@ -103,16 +103,7 @@ export class ModelWeights {
   }
 
   #stored(name: string, shape: number[]): StoredTensor {
-    if (!this.#source.has(name)) throw new ModelFormatError(`The weights have no tensor "${name}" of shape [${shape}].`, { tensor: name })
-    const stored = this.#source.get(name)
-    if (stored.shape.length !== shape.length || stored.shape.some((length, axis) => length !== shape[axis])) {
-      throw new ModelFormatError(`Tensor "${name}" must have shape [${shape}] for this architecture, not [${stored.shape}].`, {
-        tensor: name,
-        expected: String(shape),
-        found: String(stored.shape),
-      })
-    }
-    return stored
+    return requireTensor(this.#source, name, shape)
   }
 
   #keep(tensor: Tensor): Tensor {

@@ -1,12 +1,11 @@
 import { InvalidInput, ModelFormatError, throwIfAborted } from '../errors'
 import type { LanguageManifest, Manifest, SpaceManifest } from '../formats/manifest'
+import { Graph, nextTask } from '../onnx'
 import type { OnProgress } from '../progress'
 import { conditioningInputs, type DecoderGraphs, decodeVectors, stepInputs, targetLogits } from './decoder'
 import { encoderInputs, encodeSequences } from './encoder'
 import { Languages } from './languages'
-import { nextTask } from './next-task'
 import { normalizeText } from './normalize'
-import { Graph } from './onnx'
 import { type Sentence, splitSentences } from './splitter'
 import { Tokenizer } from './tokenizer'
 
