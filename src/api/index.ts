@@ -10,6 +10,7 @@ export type {
   DocumentSummary,
   MemorySource,
   ModelInfo,
+  QuantLcmSettings,
   RememberedConcept,
   RowCounts,
   SamplingSettings,

@@ -6,9 +6,10 @@ import { BaseLcm } from '../models/base-lcm'
 import type { ConceptModel } from '../models/concept-model'
 import { generate, seededNoise } from '../models/generate'
 import { OneTower } from '../models/one-tower'
+import { QuantLcm } from '../models/quant-lcm'
 import { Random } from '../models/random'
 import { RandomWeights } from '../models/random-weights'
-import { baseLcmShapes, oneTowerShapes, twoTowerShapes } from '../models/shapes'
+import { baseLcmShapes, oneTowerShapes, quantLcmShapes, twoTowerShapes } from '../models/shapes'
 import { TwoTower } from '../models/two-tower'
 import { ConceptStates } from '../store/concept-states'
 import { MemoryStorage } from '../store/testing'
@@ -18,6 +19,7 @@ const sizes = { sonar_dim: 12, model_dim: 32, heads: 4, ffn_inner: 40, max_seq_l
 const twoTower = { ...sizes, context_layers: 2, denoiser_layers: 2 }
 const oneTower = { ...sizes, layers: 4, timestep_embed_dim: 9 }
 const baseLcm = { ...sizes, layers: 4 }
+const quantLcm = { ...sizes, layers: 4, codebook_embed_dim: 5, n_codebooks: 3, n_units_per_codebook: 9 }
 const dim = sizes.sonar_dim
 /** Rows are 268 numbers: eight in a chunk. */
 const chunkBytes = 10_000
@@ -38,6 +40,7 @@ function joined(...parts: Float32Array[]): Float32Array {
 describe.each<[string, (device: Gpu) => Promise<ConceptModel>]>([
   ['Two-Tower', (device) => TwoTower.load(device, new RandomWeights(twoTowerShapes(twoTower)), twoTower)],
   ['One-Tower', (device) => OneTower.load(device, new RandomWeights(oneTowerShapes(oneTower)), oneTower)],
+  ['Quant-LCM', (device) => QuantLcm.load(device, new RandomWeights(quantLcmShapes('quant_lcm_c', quantLcm)), 'quant_lcm_c', quantLcm)],
   ['Base-LCM', (device) => BaseLcm.load(device, new RandomWeights(baseLcmShapes(baseLcm)), baseLcm)],
 ])('%s', (_, load) => {
   let model: ConceptModel

@@ -2,7 +2,11 @@ import { sha256 } from '../formats/integrity'
 import type { Manifest } from '../formats/manifest'
 import type { GpuInfo } from '../gpu'
 
-const shaders: Record<string, string> = import.meta.glob('../../shaders/*.wgsl', { query: '?raw', import: 'default', eager: true })
+/** All but those that no row of state comes from and not every page needs. */
+const shaders: Record<string, string> = import.meta.glob(
+  ['../../shaders/*.wgsl', '!../../shaders/centroid-distances.wgsl', '!../../shaders/refine-step.wgsl'],
+  { query: '?raw', import: 'default', eager: true },
+)
 
 /** To be raised when code outside the shaders changes what a row of state holds, or its bits. */
 const rowVersion = 1

@@ -130,7 +130,7 @@ export class Predictor {
   }
 }
 
-function loadModel(gpu: Gpu, source: TensorSource, manifest: ConceptModelManifest): Promise<ConceptModel> {
+async function loadModel(gpu: Gpu, source: TensorSource, manifest: ConceptModelManifest): Promise<ConceptModel> {
   switch (manifest.family) {
     case 'two_tower':
       return TwoTower.load(gpu, source, manifest.architecture, manifest.scheduler)
@@ -138,5 +138,10 @@ function loadModel(gpu: Gpu, source: TensorSource, manifest: ConceptModelManifes
       return OneTower.load(gpu, source, manifest.architecture, manifest.scheduler)
     case 'base_lcm':
       return BaseLcm.load(gpu, source, manifest.architecture)
+    case 'quant_lcm_c':
+    case 'quant_lcm_d': {
+      const { QuantLcm } = await import('../models/quant-lcm')
+      return QuantLcm.load(gpu, source, manifest.family, manifest.architecture)
+    }
   }
 }

@@ -6,15 +6,17 @@ import { BaseLcm } from './base-lcm'
 import type { ConceptModel } from './concept-model'
 import { seededNoise } from './generate'
 import { OneTower } from './one-tower'
+import { QuantLcm } from './quant-lcm'
 import { Random } from './random'
 import { RandomWeights } from './random-weights'
-import { baseLcmShapes, oneTowerShapes, twoTowerShapes } from './shapes'
+import { baseLcmShapes, oneTowerShapes, quantLcmShapes, twoTowerShapes } from './shapes'
 import { TwoTower } from './two-tower'
 
 const sizes = { sonar_dim: 13, model_dim: 32, heads: 4, ffn_inner: 40, max_seq_len: 150 }
 const twoTower = { ...sizes, context_layers: 2, denoiser_layers: 3 }
 const oneTower = { ...sizes, layers: 3, timestep_embed_dim: 7 }
 const baseLcm = { ...sizes, layers: 2 }
+const quantLcm = { ...sizes, layers: 2, codebook_embed_dim: 5, n_codebooks: 3, n_units_per_codebook: 9 }
 const document = new Random(7, 0).gaussians(150 * sizes.sonar_dim)
 
 let gpu: Gpu
@@ -41,6 +43,11 @@ async function continued(model: ConceptModel): Promise<Float32Array[]> {
 describe.each<[string, number, () => Promise<ConceptModel>]>([
   ['Two-Tower', 13 + 2 * 32 * 5, () => TwoTower.load(gpu, new RandomWeights(twoTowerShapes(twoTower)), twoTower)],
   ['One-Tower', 13 + 2 * 32 * 3, () => OneTower.load(gpu, new RandomWeights(oneTowerShapes(oneTower)), oneTower)],
+  [
+    'Quant-LCM',
+    13 + 2 * 32 * 2,
+    () => QuantLcm.load(gpu, new RandomWeights(quantLcmShapes('quant_lcm_d', quantLcm)), 'quant_lcm_d', quantLcm),
+  ],
   ['Base-LCM', 13 + 2 * 32 * 2, () => BaseLcm.load(gpu, new RandomWeights(baseLcmShapes(baseLcm)), baseLcm)],
 ])('%s', (_, rowWidth, load) => {
   test('a memory made of exported rows goes on with the very same bits', async () => {
