@@ -69,6 +69,7 @@ def _train(name: str, work: Path, profile: Profile, run: Run, batch_documents: i
     architecture |= {"n_codebooks": len(quantizer.codebooks), "n_units_per_codebook": units}
     model = QUANT_LCMS[name](**architecture, dropout=config.dropout)
     model.quantizer.load_state_dict(quantizer.state_dict())
+    _require_same_codebooks(quantizer, work / f"{name}.pt")
     model.sonar_normalizer.load_state_dict(torch.load(work / "normalizer.pt"))
     model.to(run.device)
     train_units, valid_units = (model.quantizer.encode(split.vectors) for split in (documents, valid))
@@ -106,3 +107,13 @@ def _train(name: str, work: Path, profile: Profile, run: Run, batch_documents: i
         validate_every=250,
     )
     return train(task, work, run)
+
+
+def _require_same_codebooks(quantizer: ResidualQuantizer, checkpoint: Path) -> None:
+    """Raises where a checkpoint to be resumed was trained with another quantiser."""
+    if not checkpoint.exists():
+        return
+    saved = torch.load(checkpoint, map_location="cpu", mmap=True)["model"]
+    for key, centroids in quantizer.state_dict(prefix="quantizer.").items():
+        if key not in saved or not torch.equal(saved[key], centroids):
+            raise ValueError(f"{checkpoint} was trained with another quantiser: remove it to start anew")

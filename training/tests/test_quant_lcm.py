@@ -13,7 +13,7 @@ from make_quant_lcm_cases import all_cases
 
 from noema_training.config import PROFILES
 from noema_training.quant_lcm import QUANT_LCMS, QuantLcm, Refinement, choose, generate_quant, uniform_draws
-from noema_training.quant_lcm_training import quant_loss
+from noema_training.quant_lcm_training import quant_loss, trainer_of
 from noema_training.quantizer import ResidualQuantizer, first_centroids, k_means_step, nearest
 from noema_training.quantizer_fitting import Clock, fit_quantizer
 from noema_training.trainer import Run
@@ -186,6 +186,26 @@ def test_units_are_drawn_by_their_shares_among_the_best():
     assert set(two.tolist()) == {1, 3}
     assert choose(scores, Refinement(top_k=1), draws).unique().tolist() == [1]
     assert choose(torch.zeros(100, 5), Refinement(top_k=2), draws[:100]).unique().tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_training_goes_on_with_the_quantiser_it_began_with(kind, work):
+    def step(count: int) -> dict:
+        return trainer_of(kind)(work, PROFILES["test"], Run(max_steps=count, threads=1))
+
+    with pytest.raises(FileNotFoundError, match="quantizer"):
+        step(1)
+    fit_quantizer(work, PROFILES["test"], Run(max_steps=1))
+    step(1)
+    assert step(2)["step"] == 2
+    saved = torch.load(work / f"{kind}.pt")
+    assert torch.equal(
+        saved["average"]["quantizer.codebooks.2.weight"], torch.load(work / "quantizer.pt")["codebooks"][2]
+    )
+    (work / "quantizer.pt").unlink()
+    fit_quantizer(work, PROFILES["test"], Run(max_steps=1, seed=1))
+    with pytest.raises(ValueError, match="another quantiser"):
+        step(3)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -18,9 +18,9 @@ type Options = Pick<RefineStepArguments, 'scores' | 'guidanceScale' | 'temperatu
 
 const greedy: Options = { scores: 'logits', guidanceScale: 1, temperature: 0, topK: 1 }
 
-/** Centroids that say which they are: the unit in the first coordinate, and another number in the second. */
-function labels(units: number, dim: number): Float32Array {
-  return Float32Array.from({ length: units * dim }, (_, i) => (i % dim === 0 ? Math.floor(i / dim) : i % dim === 1 ? 0.5 : 0))
+/** Centroids [units, 3] that say which they are, in numbers that half precision has: unit % 1024, the whole 1024s in it, and 0.5. */
+function labels(units: number): Float32Array {
+  return Float32Array.from(Array.from({ length: units }, (_, unit) => [unit % 1024, Math.floor(unit / 1024), 0.5]).flat())
 }
 
 const forms: { lanes: number; weightType: WeightType }[] = [
@@ -46,16 +46,16 @@ describe.each(forms)('refineStep with $lanes lanes, centroids in $weightType', (
       ...options,
       values: gpu.tensor('values', [values.length / units, units], { data: values }),
       draws: gpu.tensor('draws', [steps], { data: Float32Array.from(draws) }),
-      codebook: weightTensor(gpu, [units, dim], labels(units, dim), weightType).tensor,
+      codebook: weightTensor(gpu, [units, dim], labels(units), weightType).tensor,
       total,
       cursor,
     })
     const chosen: number[] = []
     for (let step = 0; step < steps; step++) {
       gpu.submit([program])
-      const [sum, count, rest] = await gpu.read(total)
-      expect([count, rest]).toEqual([0.5 * (step + 1), 0])
-      chosen.push(sum! - chosen.reduce((a, b) => a + b, 0))
+      const [low, high, halves] = await gpu.read(total)
+      expect(halves).toBe(0.5 * (step + 1))
+      chosen.push(low! + 1024 * high! - chosen.reduce((a, b) => a + b, 0))
     }
     expect(await gpu.read(cursor)).toEqual(Float32Array.of(5, 7, steps, 0))
     return chosen
@@ -87,6 +87,15 @@ describe.each(forms)('refineStep with $lanes lanes, centroids in $weightType', (
     ] as const) {
       const near = { ...greedy, ...options, scores: 'distances' } as const
       expect(await choices(distances, units, near, draws)).toEqual(expected(distances, units, { ...near, guidanceScale: 1 }, draws))
+    }
+  })
+
+  it('chooses among the paper’s 8192 units', async () => {
+    const units = 8192
+    const logits = numbers(2 * units, 4).map((x) => 9 * x)
+    for (const options of [greedy, { ...greedy, temperature: 1, topK: 3 }, { ...greedy, temperature: 5, topK: units, guidanceScale: 2 }]) {
+      const draws = [0.2, 0.55, 0.95]
+      expect(await choices(logits, units, options, draws)).toEqual(expected(logits, units, options, draws))
     }
   })
 
