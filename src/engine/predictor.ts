@@ -5,7 +5,6 @@ import type { Gpu } from '../gpu'
 import { BaseLcm } from '../models/base-lcm'
 import type { ConceptModel } from '../models/concept-model'
 import { generate, type StopReason, seededNoise } from '../models/generate'
-import { OneTower } from '../models/one-tower'
 import { TwoTower } from '../models/two-tower'
 import type { ConceptStates } from '../store/concept-states'
 import { DocumentMemory } from './document-memory'
@@ -134,8 +133,11 @@ async function loadModel(gpu: Gpu, source: TensorSource, manifest: ConceptModelM
   switch (manifest.family) {
     case 'two_tower':
       return TwoTower.load(gpu, source, manifest.architecture, manifest.scheduler)
-    case 'one_tower':
+    // Families that few folders have are loaded with the first that has one.
+    case 'one_tower': {
+      const { OneTower } = await import('../models/one-tower')
       return OneTower.load(gpu, source, manifest.architecture, manifest.scheduler)
+    }
     case 'base_lcm':
       return BaseLcm.load(gpu, source, manifest.architecture)
     case 'quant_lcm_c':
