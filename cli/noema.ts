@@ -18,7 +18,7 @@ const conceptModel = () => new Option('--concept-model <name>', 'one of the conc
 const language = () => new Option('--language <code>', 'FLORES-200 code of the text').default('eng_Latn')
 const file = (what: string) => new Option('--file <file>', what).makeOptionMandatory()
 
-/** How a concept is sampled; the model's own defaults hold for what is left out. */
+/** How a concept is sampled; the model's own defaults hold for what is left out, and what its family does not heed is refused. */
 function withSampling(command: Command): Command {
   return command
     .addOption(seed())
@@ -30,10 +30,12 @@ function withSampling(command: Command): Command {
     .addOption(new Option('--epsilon-scaling <s>', 'divides the noise estimate').argParser(number))
     .addOption(new Option('--eta <e>', 'fresh noise in every step, 0 to 1').argParser(number))
     .addOption(
-      new Option('--temperature <t>', 'noise added to the prediction, 0 is none (Base-LCM only, which takes no other of these)').argParser(
-        number,
-      ),
+      new Option(
+        '--temperature <t>',
+        'of a Base-LCM the noise added to its prediction, of a Quant-LCM the spread of its units; 0 is none',
+      ).argParser(number),
     )
+    .addOption(new Option('--top-k <k>', 'how many of the likeliest units a Quant-LCM draws from').argParser(integer(1)))
 }
 
 withSampling(program.command('continue'))

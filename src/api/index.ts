@@ -11,6 +11,7 @@ export type {
   DocumentSummary,
   MemorySource,
   ModelInfo,
+  QuantLcmSettings,
   RememberedConcept,
   RowCounts,
   SamplingSettings,

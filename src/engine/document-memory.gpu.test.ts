@@ -4,10 +4,10 @@ import { DeviceLost } from '../errors'
 import { type Gpu, requestGpu } from '../gpu'
 import type { ConceptModel } from '../models/concept-model'
 import { generate, seededNoise } from '../models/generate'
-import { loadBaseLcm, loadOneTower, loadTwoTower, type Machine } from '../models/machine'
+import { loadBaseLcm, loadOneTower, loadQuantLcm, loadTwoTower, type Machine } from '../models/machine'
 import { Random } from '../models/random'
 import { RandomWeights } from '../models/random-weights'
-import { baseLcmShapes, oneTowerShapes, twoTowerShapes } from '../models/shapes'
+import { baseLcmShapes, oneTowerShapes, quantLcmShapes, twoTowerShapes } from '../models/shapes'
 import { ConceptStates } from '../store/concept-states'
 import { MemoryStorage } from '../store/testing'
 import { DocumentMemory } from './document-memory'
@@ -16,6 +16,7 @@ const sizes = { sonar_dim: 12, model_dim: 32, heads: 4, ffn_inner: 40, max_seq_l
 const twoTower = { ...sizes, context_layers: 2, denoiser_layers: 2 }
 const oneTower = { ...sizes, layers: 4, timestep_embed_dim: 9 }
 const baseLcm = { ...sizes, layers: 4 }
+const quantLcm = { ...sizes, layers: 4, codebook_embed_dim: 5, n_codebooks: 3, n_units_per_codebook: 9 }
 const dim = sizes.sonar_dim
 /** Rows are 268 numbers: eight in a chunk. */
 const chunkBytes = 10_000
@@ -63,7 +64,15 @@ const families: [string, (machine: Machine) => Promise<ConceptModel>][] = [
   ['One-Tower', (machine) => loadOneTower(machine, new RandomWeights(oneTowerShapes(oneTower)), oneTower)],
   ['Base-LCM', (machine) => loadBaseLcm(machine, new RandomWeights(baseLcmShapes(baseLcm)), baseLcm)],
 ]
-const onMachines = families.flatMap(([name, loadOn]) => (['webgpu', 'wasm'] as const).map((backend) => ({ name, backend, loadOn })))
+const onMachines = [
+  ...families.flatMap(([name, loadOn]) => (['webgpu', 'wasm'] as const).map((backend) => ({ name, backend, loadOn }))),
+  {
+    name: 'Quant-LCM',
+    backend: 'webgpu' as const,
+    loadOn: (machine: Machine) =>
+      loadQuantLcm(machine, new RandomWeights(quantLcmShapes('quant_lcm_c', quantLcm)), 'quant_lcm_c', quantLcm),
+  },
+]
 
 describe.each(onMachines)('$name on $backend', ({ backend, loadOn }) => {
   const load = () => loadOn(backend === 'wasm' ? backend : gpu)

@@ -3,7 +3,11 @@ import type { Manifest } from '../formats/manifest'
 import type { GpuInfo } from '../gpu'
 import { runtime } from '../onnx'
 
-const shaders: Record<string, string> = import.meta.glob('../../shaders/*.wgsl', { query: '?raw', import: 'default', eager: true })
+/** All but those that no row of state comes from and not every page needs. */
+const shaders: Record<string, string> = import.meta.glob(
+  ['../../shaders/*.wgsl', '!../../shaders/centroid-distances.wgsl', '!../../shaders/refine-step.wgsl'],
+  { query: '?raw', import: 'default', eager: true },
+)
 
 /** To be raised when code outside the shaders changes what a row of state holds, or its bits; for each backend. */
 const rowVersions = { webgpu: 1, wasm: 1 }

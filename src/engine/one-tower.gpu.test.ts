@@ -44,10 +44,10 @@ describe.each(file.cases)('as PyTorch computes it: $name', ({ model: sizes, inpu
   test('an interleaved training pass in f64', () => {
     const rows = (values: number[]) => inputs.timesteps.map((_, n) => values.slice(n * dim, (n + 1) * dim))
     const [clean, noisy] = [rows(expected.clean), rows(expected.noisy)]
-    const sequence = inputs.timesteps.map((timestep, n) => ({
+    const sequence = inputs.timesteps.map((step, n) => ({
       clean: clean[n]!,
-      noisy: noisy[n]!,
-      timestep,
+      unfinished: noisy[n]!,
+      step,
       alone: inputs.alone.includes(n),
     }))
     const outputs = new OneTowerReference(weights, architecture).forward(sequence)

@@ -3,7 +3,7 @@ import type { ConceptModelManifest } from '../formats/concept-model-manifest'
 import { parseSafetensors, type TensorSource } from '../formats/safetensors'
 import type { ConceptModel } from '../models/concept-model'
 import { generate, type StopReason, seededNoise } from '../models/generate'
-import { loadBaseLcm, loadOneTower, loadTwoTower, type Machine } from '../models/machine'
+import { loadBaseLcm, loadOneTower, loadQuantLcm, loadTwoTower, type Machine } from '../models/machine'
 import type { ConceptStates } from '../store/concept-states'
 import { DocumentMemory } from './document-memory'
 import type { RowCounts, SamplingSettings } from './protocol'
@@ -139,5 +139,8 @@ function loadModel(machine: Machine, source: TensorSource, manifest: ConceptMode
       return loadOneTower(machine, source, manifest.architecture, manifest.scheduler)
     case 'base_lcm':
       return loadBaseLcm(machine, source, manifest.architecture)
+    case 'quant_lcm_c':
+    case 'quant_lcm_d':
+      return loadQuantLcm(machine, source, manifest.family, manifest.architecture)
   }
 }

@@ -43,7 +43,7 @@ export interface RememberedConcept {
  * How a concept is sampled. Each family of concept models has settings of its own: `ConceptModelInfo.settings` has those of a model, and any other
  * is refused with `InvalidInput`. The manifest's decoding defaults hold for what is left out.
  */
-export interface SamplingSettings extends Partial<DiffusionSettings>, Partial<BaseLcmSettings> {}
+export interface SamplingSettings extends Partial<DiffusionSettings>, Partial<BaseLcmSettings>, Partial<QuantLcmSettings> {}
 
 /** How a diffusion model, Two-Tower or One-Tower, draws a concept from noise (reference names in parentheses). */
 export interface DiffusionSettings {
@@ -67,6 +67,19 @@ export interface DiffusionSettings {
 export interface BaseLcmSettings {
   /** Standard deviation of the noise added to the prediction in normalised space (`lcm_temperature`), 0 to 1000; 0 adds none. */
   temperature: number
+}
+
+/** How a Quant-LCM chooses a unit of each codebook. */
+export interface QuantLcmSettings {
+  /** g, 0 to 1000: how strongly the text so far guides the choice; 1 is no guidance. */
+  guidance: number
+  /**
+   * 0 to 1000; 0 takes the likeliest unit. Quant-LCM-d divides its logits by it, Quant-LCM-c the squared distances of centroids in normalised space by
+   * it times the number of dimensions, which is about the squared length of a concept there.
+   */
+  temperature: number
+  /** How many of the likeliest units are drawn from, 1 to 65536. */
+  topK: number
 }
 
 export interface ContinueSettings extends SamplingSettings {
@@ -226,6 +239,7 @@ export type ConceptModelInfo = {
 } & (
   | { family: 'two_tower' | 'one_tower' /** All that apply, with their defaults. */; settings: DiffusionSettings }
   | { family: 'base_lcm' /** All that apply, with their defaults. */; settings: BaseLcmSettings }
+  | { family: 'quant_lcm_c' | 'quant_lcm_d' /** All that apply, with their defaults. */; settings: QuantLcmSettings }
 )
 
 /** What predicts concepts: a GPU, or the processor on so many threads, with why that and no GPU. */

@@ -35,20 +35,25 @@ export interface DiffusionOptions {
   dynamicThreshold?: { ratio: number; maximum: number }
 }
 
-/** How a concept is sampled; a model ignores the options of another family. */
+/** How a concept is sampled; a model ignores the options of another family. A Quant-LCM takes `guidanceScale` too, on logits (-d) or concepts (-c). */
 export interface SamplingOptions extends DiffusionOptions {
   /**
    * Standard deviation of the noise that a Base-LCM adds to its prediction in normalised space, 0 … 1000 (reference/lcm.md §2). The reference
    * adds it by default, at 1, and advises against it for models trained by squared error. Default 0: none, and none is drawn.
+   *
+   * In a Quant-LCM what the likelihoods of units are spread by, 0 … 1000: for -d p ∝ exp(logit / temperature), for -c p ∝ exp(−β |c − r|²) with
+   * β = 1 / (temperature · dim) in normalised space (reference/lcm.md §7). Default 0: the likeliest unit, and nothing is drawn; so is less than 1e-6.
    */
   temperature?: number
+  /** How many of the likeliest units of a codebook a Quant-LCM draws from, 1 … 65536. 1 draws nothing. Default: all. */
+  topK?: number
 }
 
 export interface PredictOptions {
   noise: NoiseSource
   sampling?: SamplingOptions
   signal?: AbortSignal
-  /** Called after every denoising step, which a Base-LCM does not have; costs one read-back a step. */
+  /** Called after every denoising step, which only a diffusion model has; costs one read-back a step. */
   onStep?: (step: DenoisingStep) => void
 }
 

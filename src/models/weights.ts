@@ -37,7 +37,14 @@ export class ModelWeights {
 
   /** `name`.weight [rows, columns] and `name`.bias [rows] */
   projection(name: string, rows: number, columns: number): Projection {
-    return { weight: this.#matrix(`${name}.weight`, rows, columns), bias: this.vector(`${name}.bias`, rows) }
+    return { weight: this.matrix(`${name}.weight`, rows, columns), bias: this.vector(`${name}.bias`, rows) }
+  }
+
+  /** A matrix [rows, columns]. */
+  matrix(name: string, rows: number, columns: number): Tensor {
+    const stored = this.#stored(name, [rows, columns])
+    const type = this.#matrixType(stored)
+    return this.#keep(this.#gpu.tensor(name, [rows, columns], { type, data: type === 'f16' ? stored.bytes : toFloat32(stored) }))
   }
 
   /** `name` [rows, Σ widths] as one matrix [rows, width] for each block of columns. */
@@ -80,20 +87,14 @@ export class ModelWeights {
     return this.#keep(this.#gpu.tensor(name, [rows, width], { data: toFloat32(this.#stored(name, [rows, width])) }))
   }
 
-  /** A vector that is needed on the CPU. */
-  values(name: string, length: number): Float32Array {
-    return toFloat32(this.#stored(name, [length]))
+  /** A vector or a table that is needed on the CPU. */
+  values(name: string, ...shape: number[]): Float32Array {
+    return toFloat32(this.#stored(name, shape))
   }
 
   /** Frees all of them. */
   destroy(): void {
     for (const tensor of this.#tensors.splice(0)) tensor.destroy()
-  }
-
-  #matrix(name: string, rows: number, columns: number): Tensor {
-    const stored = this.#stored(name, [rows, columns])
-    const type = this.#matrixType(stored)
-    return this.#keep(this.#gpu.tensor(name, [rows, columns], { type, data: type === 'f16' ? stored.bytes : toFloat32(stored) }))
   }
 
   #matrixType(stored: StoredTensor): 'f32' | 'f16' {
