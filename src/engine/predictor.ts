@@ -2,11 +2,8 @@ import { throwIfAborted } from '../errors'
 import type { ConceptModelManifest } from '../formats/concept-model-manifest'
 import { parseSafetensors, type TensorSource } from '../formats/safetensors'
 import type { Gpu } from '../gpu'
-import { BaseLcm } from '../models/base-lcm'
 import type { ConceptModel } from '../models/concept-model'
 import { generate, type StopReason, seededNoise } from '../models/generate'
-import { OneTower } from '../models/one-tower'
-import { TwoTower } from '../models/two-tower'
 import type { ConceptStates } from '../store/concept-states'
 import { DocumentMemory } from './document-memory'
 import type { RowCounts, SamplingSettings } from './protocol'
@@ -130,13 +127,20 @@ export class Predictor {
   }
 }
 
-function loadModel(gpu: Gpu, source: TensorSource, manifest: ConceptModelManifest): Promise<ConceptModel> {
+/** The code of a family is fetched with the first model of it: most pages need one. */
+async function loadModel(gpu: Gpu, source: TensorSource, manifest: ConceptModelManifest): Promise<ConceptModel> {
   switch (manifest.family) {
-    case 'two_tower':
+    case 'two_tower': {
+      const { TwoTower } = await import('../models/two-tower')
       return TwoTower.load(gpu, source, manifest.architecture, manifest.scheduler)
-    case 'one_tower':
+    }
+    case 'one_tower': {
+      const { OneTower } = await import('../models/one-tower')
       return OneTower.load(gpu, source, manifest.architecture, manifest.scheduler)
-    case 'base_lcm':
+    }
+    case 'base_lcm': {
+      const { BaseLcm } = await import('../models/base-lcm')
       return BaseLcm.load(gpu, source, manifest.architecture)
+    }
   }
 }
