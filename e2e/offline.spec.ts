@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import AxeBuilder from '@axe-core/playwright'
 import { type BrowserContext, chromium, expect, type Page, test } from '@playwright/test'
 import { build } from 'vite'
 import { chromiumArguments, findChromium } from '../cli/chromium'
@@ -93,6 +94,8 @@ test('a new build waits for a yes, tab by tab: no document, draft or file of an 
   await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')))
   await expect(notice(page)).toContainText('A new version of this page is ready.')
   expect(await hasOld(page)).toBe(true)
+  const { violations } = await new AxeBuilder({ page }).analyze()
+  expect(violations.map(({ id }) => id)).toEqual([])
   await goOn(page)
   await draft(page).fill('It was late.')
   const text = await sentences(page).allTextContents()
