@@ -40,8 +40,11 @@ export async function load(model = 'mini', options: LoadOptions = {}): Promise<N
   }
 }
 
+/** Apart from its use, so that no bundler takes the folder above for a file to take along. */
+const here = import.meta.url
+
 /** Built, this module is in `assets/`, shared by the page and `noema.js`; in development it is `src/api/load.ts`. */
-const siteRoot = new URL(import.meta.env.DEV ? '/' : '../', import.meta.url)
+const siteRoot = new URL(import.meta.env.DEV ? '/' : '../', here)
 
 /** Where a model's folder is; ends with a slash. @throws InvalidInput when `model` is neither a name nor a URL. */
 export function modelUrl(model: string): string {

@@ -77,6 +77,7 @@ export class Noema {
   /** What is remembered across texts and visits. */
   readonly memory: Memory
 
+  /** @internal `load` makes it. */
   constructor(connection: Connection, info: ModelInfo) {
     this.#connection = connection
     this.info = info

@@ -33,7 +33,7 @@ export class Session {
     this.id = id
   }
 
-  /** For `Noema.open`. */
+  /** @internal For `Noema.open`. */
   static async open(connection: Connection, id: string, { signal, remember }: OpenOptions = {}): Promise<Session> {
     const session = new Session(connection, id)
     await session.#change({ kind: 'open', ...(remember !== undefined && { remember }) }, signal)

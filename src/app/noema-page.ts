@@ -6,6 +6,7 @@ import './dials-panel'
 import './document-list'
 import './loading-banner'
 import { shortLanguage } from './messages'
+import './offline-notice'
 import './page-header'
 import './performance-strip'
 import './text-view'
@@ -31,7 +32,7 @@ export class NoemaPage extends WorkspaceElement {
         grid-area: header;
       }
 
-      loading-banner {
+      .banners {
         grid-area: banner;
       }
 
@@ -128,7 +129,10 @@ export class NoemaPage extends WorkspaceElement {
           this.showsDocuments = !this.showsDocuments
         }}
       ></page-header>
-      <loading-banner .workspace=${workspace}></loading-banner>
+      <div class="banners">
+        <loading-banner .workspace=${workspace}></loading-banner>
+        <offline-notice .workspace=${workspace}></offline-notice>
+      </div>
       <nav id="documents" class=${this.showsDocuments ? 'open' : 'closed'} aria-label=${messages.documents}>
         <document-list .workspace=${workspace}></document-list>
       </nav>

@@ -1,5 +1,6 @@
 import * as Comlink from 'comlink'
 import { Aborted, ContextFull, InvalidInput, throwIfAborted } from '../errors'
+import { type RuntimeFiles, useRuntimeFiles } from '../onnx'
 import type { OnProgress } from '../progress'
 import type { CaseReport } from './conformance-report'
 import type { DocumentLibrary, Prompt } from './document-library'
@@ -34,9 +35,9 @@ export class Engine {
   #openLibrary: Promise<DocumentLibrary> | undefined
   #model: LoadedModel | undefined
 
-  /** Answers as soon as the worker runs. */
-  ping(): true {
-    return true
+  /** The first call; answers as soon as the worker runs. */
+  start(files: RuntimeFiles): void {
+    useRuntimeFiles(files)
   }
 
   /** Ends a call with `Aborted` within the time of one step; an unknown or finished job is ignored. */

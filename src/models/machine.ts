@@ -8,14 +8,13 @@ import type {
 } from '../formats/concept-model-manifest'
 import type { TensorSource } from '../formats/safetensors'
 import type { Gpu } from '../gpu'
-import { BaseLcm } from './base-lcm'
 import type { ConceptModel } from './concept-model'
 import type { SchedulerConfig } from './schedule'
-import { TwoTower, type TwoTowerPasses } from './two-tower'
+import type { TwoTowerPasses } from './two-tower'
 
 /**
- * What a concept model runs on: a GPU, or the processor by ONNX Runtime's WebAssembly. The code for the latter, and that of the families that few
- * folders have, is loaded at first need.
+ * What a concept model runs on: a GPU, or the processor by ONNX Runtime's WebAssembly. The code of a family is fetched with the first model of it:
+ * most pages need one.
  */
 export type Machine = Gpu | 'wasm'
 
@@ -26,7 +25,10 @@ export async function loadTwoTower(
   architecture: TwoTowerArchitecture,
   scheduler?: Partial<SchedulerConfig>,
 ): Promise<TwoTowerPasses> {
-  if (machine !== 'wasm') return TwoTower.load(machine, source, architecture, scheduler)
+  if (machine !== 'wasm') {
+    const { TwoTower } = await import('./two-tower')
+    return TwoTower.load(machine, source, architecture, scheduler)
+  }
   const { WasmTwoTower } = await import('./wasm/two-tower')
   return WasmTwoTower.load(source, architecture, scheduler)
 }
@@ -48,7 +50,10 @@ export async function loadOneTower(
 
 /** @throws ModelFormatError, KernelError. */
 export async function loadBaseLcm(machine: Machine, source: TensorSource, architecture: BaseLcmArchitecture): Promise<ConceptModel> {
-  if (machine !== 'wasm') return BaseLcm.load(machine, source, architecture)
+  if (machine !== 'wasm') {
+    const { BaseLcm } = await import('./base-lcm')
+    return BaseLcm.load(machine, source, architecture)
+  }
   const { WasmBaseLcm } = await import('./wasm/base-lcm')
   return WasmBaseLcm.load(source, architecture)
 }
