@@ -17,12 +17,12 @@ interface Sampling extends Api.SamplingSettings {
 
 export async function continueText(
   options: Common &
-    Sampling & {
+    Sampling &
+    Api.TextSettings & {
       text?: string
       file?: string
       concepts: number
       to?: string
-      beam?: number
       recall?: number
       notes?: string
       notesLanguage?: string
@@ -95,7 +95,7 @@ export async function encode({ model, json, file, language }: Common & { file: s
   })
 }
 
-export async function decode({ model, json, file, ...settings }: Common & { file: string; language: string; beam?: number }) {
+export async function decode({ model, json, file, ...settings }: Common & Api.DecodeOptions & { file: string }) {
   const texts = await withNoema(
     model,
     ({ noema }, [embeddings, settings]) => {
@@ -112,11 +112,12 @@ export async function decode({ model, json, file, ...settings }: Common & { file
   }
 }
 
-export async function translate({ model, json, file, ...settings }: Common & { file: string; from: string; to: string; beam?: number }) {
+export async function translate({ model, json, file, ...settings }: Common & Api.TranslateOptions & { file: string }) {
   const lines = readLines(file)
   const texts = await withNoema(
     model,
-    async ({ noema }, [lines, { from, to, beam }]) => noema.decode(await noema.encode(lines, { language: from }), { language: to, beam }),
+    async ({ noema }, [lines, { from, to, ...text }]) =>
+      noema.decode(await noema.encode(lines, { language: from }), { ...text, language: to }),
     [lines, settings] as const,
   )
   lines.forEach((source, i) => {

@@ -8,7 +8,6 @@ const program = new Command('noema')
 
 const model = () => new Option('--model <name or folder>', 'a model of the site, or a model folder').default('mini')
 const json = () => new Option('--json', 'print JSON on stdout')
-const beam = () => new Option('--beam <n>', 'beam size, 1 is greedy').argParser(integer(1))
 const seed = () => new Option('--seed <n>', 'seed of every random choice').argParser(integer(0)).default(0)
 const conceptModel = () => new Option('--concept-model <name>', 'one of the concept models of the model folder')
 const language = () => new Option('--language <code>', 'FLORES-200 code of the text').default('eng_Latn')
@@ -32,7 +31,17 @@ function withSampling(command: Command): Command {
     )
 }
 
-withSampling(program.command('continue'))
+/** How concepts are put into words. */
+function withText(command: Command): Command {
+  return command
+    .addOption(new Option('--beam <n>', 'beam size, 1 is greedy').argParser(integer(1)))
+    .addOption(new Option('--top-k <k>', 'draw tokens, from the k likeliest').argParser(integer(1)))
+    .addOption(new Option('--top-p <p>', 'draw tokens, from the likeliest that together exceed p').argParser(number))
+    .addOption(new Option('--text-temperature <t>', 'draw tokens, with the logits divided by t').argParser(number))
+    .addOption(new Option('--max-tokens <n>', 'longest sentence in tokens').argParser(integer(3)))
+}
+
+withText(withSampling(program.command('continue')))
   .description('continue a text, concept by concept')
   .addOption(new Option('--text <text>', 'the text'))
   .addOption(new Option('--file <file>', 'a file with the text').conflicts('text'))
@@ -42,7 +51,6 @@ withSampling(program.command('continue'))
   .addOption(new Option('--notes <file>', 'notes to remember first, one a line'))
   .addOption(new Option('--notes-language <code>', 'FLORES-200 code of the notes (default: --language)'))
   .addOption(new Option('--recall <k>', 'how many of the notes to put before the text at most').argParser(integer(0)))
-  .addOption(beam())
   .addOption(conceptModel())
   .addOption(model())
   .addOption(json())
@@ -69,23 +77,21 @@ program
   .addOption(json())
   .action(encode)
 
-program
-  .command('decode')
+withText(program.command('decode'))
   .description('embeddings, one JSON object a line → sentences')
   .addOption(file('lines of {"embedding": […]}'))
   .addOption(language())
-  .addOption(beam())
+  .addOption(seed())
   .addOption(model())
   .addOption(json())
   .action(decode)
 
-program
-  .command('translate')
+withText(program.command('translate'))
   .description('sentences, one a line → the same in another language')
   .addOption(file('one sentence a line'))
   .addOption(new Option('--from <code>', 'language of the file').makeOptionMandatory())
   .addOption(new Option('--to <code>', 'language to write in').makeOptionMandatory())
-  .addOption(beam())
+  .addOption(seed())
   .addOption(model())
   .addOption(json())
   .action(translate)

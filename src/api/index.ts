@@ -15,6 +15,7 @@ export type {
   SamplingSettings,
   StorageInfo,
   TeacherForcedConcept,
+  TextSettings,
   Translation,
 } from '../engine/protocol'
 export {

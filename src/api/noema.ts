@@ -5,6 +5,7 @@ import type {
   ModelInfo,
   SamplingSettings,
   TeacherForcedConcept,
+  TextSettings,
   Translation,
 } from '../engine/protocol'
 import type { Connection } from './connection'
@@ -23,18 +24,18 @@ export interface EncodeOptions extends Cancellable {
   language?: string
 }
 
-export interface DecodeOptions extends Cancellable {
+export interface DecodeOptions extends Cancellable, TextSettings {
   /** FLORES-200 code of the text to write. Default `eng_Latn`. */
   language?: string
-  /** Beam size, 1 (greedy) to 16. Default: the model's. */
-  beam?: number
+  /** Seed of every random choice, an integer. Default 0. */
+  seed?: number
 }
 
-export interface TranslateOptions extends Cancellable {
+export interface TranslateOptions extends Cancellable, TextSettings {
   from: string
   to: string
-  /** Beam size, 1 (greedy) to 16. Default: the model's. */
-  beam?: number
+  /** Seed of every random choice, an integer. Default 0. */
+  seed?: number
 }
 
 export interface PredictOptions extends Cancellable, SamplingSettings {
@@ -46,13 +47,11 @@ export interface PredictOptions extends Cancellable, SamplingSettings {
   conceptModel?: string
 }
 
-export interface ContinueOptions extends PredictOptions {
+export interface ContinueOptions extends PredictOptions, TextSettings {
   /** How many concepts to write at most, from 1. Default 5. */
   concepts?: number
   /** FLORES-200 code of the text to write. Default: `language`. */
   to?: string
-  /** Beam size, 1 (greedy) to 16. Default: the model's. */
-  beam?: number
   /**
    * How many sentences of `memory` to put before the text at most, 0 (default) to 1000: those most like one of its last 16 sentences, and none that
    * stand in the text or its document. As many as the model's context has room for. The first concept and the result name them.
@@ -127,15 +126,16 @@ export class Noema {
    * Concepts → one sentence each.
    *
    * @param vectors `[n, dim]` row-major, raw space.
-   * @throws InvalidInput when the length is not a multiple of `info.dim` or a number is not finite; UnsupportedLanguage; Aborted.
+   * @throws InvalidInput when the length is not a multiple of `info.dim`, a number is not finite or a setting is out of range;
+   * UnsupportedLanguage; Aborted.
    */
-  decode(vectors: Float32Array, { language = 'eng_Latn', beam, signal }: DecodeOptions = {}): Promise<string[]> {
-    return this.#connection.call(signal, (engine, job) => engine.decode(job, vectors, { language, beam }))
+  decode(vectors: Float32Array, { language = 'eng_Latn', seed = 0, signal, ...text }: DecodeOptions = {}): Promise<string[]> {
+    return this.#connection.call(signal, (engine, job) => engine.decode(job, vectors, { ...text, language, seed }))
   }
 
   /** Translates sentence by sentence through the concept space. @throws InvalidInput, UnsupportedLanguage, Aborted. */
-  translate(text: string, { from, to, beam, signal }: TranslateOptions): Promise<Translation[]> {
-    return this.#connection.call(signal, (engine, job) => engine.translate(job, { text: requireText(text), from, to, beam }))
+  translate(text: string, { from, to, seed = 0, signal, ...settings }: TranslateOptions): Promise<Translation[]> {
+    return this.#connection.call(signal, (engine, job) => engine.translate(job, { ...settings, text: requireText(text), from, to, seed }))
   }
 
   /** The sentences, each one concept, as the model would read them. @throws InvalidInput, UnsupportedLanguage. */

@@ -69,10 +69,34 @@ export interface BaseLcmSettings {
   temperature: number
 }
 
-export interface ContinueSettings extends SamplingSettings {
+/**
+ * How concepts are put into words: by beam search, or, where `topK`, `topP` or `textTemperature` is given, by drawing one token after another with
+ * the call's `seed` (same seed, same device: same text). `InvalidInput` for `beam` together with one of them.
+ */
+export interface TextSettings {
+  /** Beam size, 1 (greedy) to 64. Default: the model's. */
+  beam?: number
+  /** Draws from the `topK` likeliest tokens only, 1 or more. Default: from all. */
+  topK?: number
+  /** Draws from the nucleus only: the likeliest tokens whose probability together exceeds `topP`, 0 to 1; with `topK`, of those. Default: from all. */
+  topP?: number
+  /**
+   * What the logits are divided by, above 0 to 100: below 1 likely words become likelier, above 1 all become more alike. Default 1. A Base-LCM's
+   * `temperature` is another thing: it moves the concept, this its wording.
+   */
+  textTemperature?: number
+  /** Longest sentence in tokens, special tokens included, from 3. Default and most: the model's limit. */
+  maxTokens?: number
+}
+
+export interface DecodeRequest extends TextSettings {
+  language: string
+  seed: number
+}
+
+export interface ContinueSettings extends SamplingSettings, TextSettings {
   concepts: number
   seed: number
-  beam?: number
   conceptModel?: string
   recall?: number
 }
@@ -157,11 +181,11 @@ export interface RowCounts {
   computed: number
 }
 
-export interface TranslateRequest {
+export interface TranslateRequest extends TextSettings {
   text: string
   from: string
   to: string
-  beam?: number
+  seed: number
 }
 
 export interface Translation {

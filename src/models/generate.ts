@@ -29,11 +29,16 @@ export interface GeneratedConcept {
 
 /** Noise from one seed, a whole number 0 … 2^53 − 1: the same concept for the same seed, position and document. */
 export function seededNoise(seed: number): (position: number) => NoiseSource {
-  if (!Number.isSafeInteger(seed) || seed < 0) throw new InvalidInput(`A seed is a whole number from 0 to 2^53 − 1, not ${seed}.`)
+  requireSeed(seed)
   return (position) => {
     const random = new Random(seed, position)
     return (count) => random.gaussians(count)
   }
+}
+
+/** @throws InvalidInput unless `seed` is a whole number, 0 … 2^53 − 1. */
+export function requireSeed(seed: number): void {
+  if (!Number.isSafeInteger(seed) || seed < 0) throw new InvalidInput(`A seed is a whole number from 0 to 2^53 − 1, not ${seed}.`)
 }
 
 /**
