@@ -8,17 +8,19 @@
 //   by_thread     dispatch (ceil(N / 4 / 8), ceil(rows / ROWS)). A thread computes four channels alone: no barrier, no shared memory.
 // A K that is no multiple of 8 leaves rows of W unaligned and takes the same walk one weight at a time.
 //
+// W may lie in several buffers, some of its rows in each: a dispatch then computes the channels of one of them.
+//
 // A row's sum is taken in an order that depends on K alone: it has the same bits however many rows are computed together.
 //
 // binding 1  input     [rows, K] f32       4  output    [capacity, N] f32, may also be the residual
-//         2  weight    [N, K] f32 or f16   5  gates     [steps, gate_width] f32, row cursor.step
-//         3  bias      [N] f32             6  cursor    u32 [position, contextLength, step, -]
-//                                          7  residual  [rows, N] f32
+//         2  weight    [channels, K]       5  gates     [steps, gate_width] f32, row cursor.step
+//            f32 or f16                    6  cursor    u32 [position, contextLength, step, -]
+//         3  bias      [N] f32             7  residual  [rows, N] f32
 // Bindings 5 to 7 hold any buffer where the call does not use them.
 
 struct Params {
   inputs: u32,         // K
-  channels: u32,       // N
+  channels: u32,       // rows of W in this dispatch: N, or a part of it
   rows: u32,
   capacity: u32,       // rows of output; rows beyond are dropped
   shared_input: u32,   // 1: every row reads input row 0
@@ -28,6 +30,8 @@ struct Params {
   gated: u32,
   gate_offset: u32,
   gate_width: u32,
+  first: u32,          // output channel of the first of them
+  width: u32,          // N
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -158,14 +162,15 @@ fn one_weight(index: u32) -> f32 {
   return bitcast<f32>(weight[index / 4u][index % 4u]);
 }
 
-fn store(channel: u32, row: u32, sum: f32) {
+fn store(row_of_weight: u32, row: u32, sum: f32) {
   var target_row = row;
   if (params.at_cursor > 0u) {
     target_row += cursor.x + params.at_cursor - 1u;
   }
-  if (channel >= params.channels || row >= params.rows || target_row >= params.capacity) {
+  if (row_of_weight >= params.channels || row >= params.rows || target_row >= params.capacity) {
     return;
   }
+  let channel = params.first + row_of_weight;
   var value = sum + bias[channel];
   if (params.silu == 1u) {
     value = value / (1.0 + exp(-value));
@@ -173,9 +178,9 @@ fn store(channel: u32, row: u32, sum: f32) {
   if (params.gated == 1u) {
     value *= gates[cursor.z * params.gate_width + params.gate_offset + channel];
   }
-  let index = target_row * params.channels + channel;
+  let index = target_row * params.width + channel;
   if (params.residual == 1u) {
-    value += residual[row * params.channels + channel];
+    value += residual[row * params.width + channel];
   } else if (params.residual == 2u) {
     value += output[index];
   }

@@ -28,6 +28,7 @@ export {
   KernelError,
   ModelFormatError,
   ModelIntegrityError,
+  NoConceptModel,
   NoemaError,
   QuotaExceeded,
   StorageUnavailable,

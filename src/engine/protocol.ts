@@ -217,9 +217,9 @@ export interface ModelInfo {
   dim: number
   languages: { code: string; name: string }[]
   maxCharacters: number
-  /** By name, as `conceptModel` takes it. */
+  /** By name, as `conceptModel` takes it. None in a folder that has a space only. */
   conceptModels: Record<string, ConceptModelInfo>
-  /** A key of `conceptModels`. */
+  /** A key of `conceptModels`; empty where there are none. */
   defaultConceptModel: string
   device: DeviceInfo
   storage: StorageInfo

@@ -1,5 +1,5 @@
 import type { Gpu, Program, Tensor } from '../gpu'
-import type { AddRows } from '../ops'
+import type { AddRows, Matrix } from '../ops'
 import type { DocumentReader } from './cached-model'
 import { blockRows } from './contextualizer'
 import type { Kernels } from './kernels'
@@ -29,7 +29,7 @@ export interface InterleavedWeights {
   /** 256 → e → e, see `timestepEmbedding`. */
   embedTime: { fc1: Projection; fc2: Projection }
   /** The columns of the input layer that take a concept, [d, sonarDim]. */
-  conceptColumns: Tensor
+  conceptColumns: Matrix
   /** Those that take the embedding of its timestep, [d, e], and the bias. */
   timestepColumns: Projection
   /** [positions, d] */

@@ -2,15 +2,15 @@ import shader from '../../../shaders/linear.wgsl?raw'
 import { InvalidInput } from '../../errors'
 import type { Gpu, Program, Tensor } from '../../gpu'
 import { requireInteger, requireLength, requireMatrix, width } from '../check'
-import { type Form, loadMatrixKernel, type MatrixKernel, type WeightType } from '../matrix-kernel'
+import { type Form, loadMatrixKernel, type Matrix, type MatrixKernel, matrixShape, rowBlocks, type WeightType } from '../matrix-kernel'
 
 export interface LinearArguments {
   /** [rows or more, K]; [1 or more, K] with `sharedInput`. */
   input: Tensor
   /** Every output row reads input row 0. Default false. */
   sharedInput?: boolean
-  /** [N, K], f32 or f16 as loaded. */
-  weight: Tensor
+  /** [N, K], f32 or f16 as loaded. In several tensors it takes a dispatch for each. */
+  weight: Matrix
   /** [N] */
   bias: Tensor
   /** [rows or more, N] */
@@ -41,9 +41,9 @@ export class Linear {
     program: Program,
     { input, sharedInput = false, weight, bias, output, rows, activation, atCursor, gate, residual }: LinearArguments,
   ): void {
-    const [channels = 0, inputs = 0] = weight.shape
+    const { channels, inputs } = matrixShape(weight)
+    const blocks = rowBlocks('linear', 'weight', weight, inputs, this.#kernel.weightType)
     requireInteger('linear', 'rows', rows, 1)
-    requireMatrix('linear', 'weight', weight, 1, inputs, [this.#kernel.weightType])
     requireMatrix('linear', 'input', input, sharedInput ? 1 : rows, inputs)
     requireLength('linear', 'bias', bias, channels)
     requireMatrix('linear', 'output', output, rows, channels)
@@ -56,23 +56,26 @@ export class Linear {
     const inPlace = residual === output
     if (inPlace && atCursor) throw new InvalidInput('linear: a residual cannot be the output when rows are written at the cursor.')
 
-    const params = Uint32Array.of(
-      inputs,
-      channels,
-      rows,
-      output.shape[0]!,
-      Number(sharedInput),
-      Number(activation === 'silu'),
-      atCursor ? 1 + atCursor.plus : 0,
-      residual ? (inPlace ? 2 : 1) : 0,
-      Number(gate !== undefined),
-      gate?.offset ?? 0,
-      gate ? width(gate.table) : 0,
-      0,
-    )
-    // Bindings that this call does not use still need a buffer: any read-only one will do.
-    const tensors = [input, weight, bias, output, gate?.table ?? bias, cursor ?? bias, residual && !inPlace ? residual : bias]
-    this.#kernel.dispatch(program, { params, tensors }, Math.ceil(channels / channelsPerBlock), rows)
+    for (const block of blocks) {
+      const params = Uint32Array.of(
+        inputs,
+        block.channels,
+        rows,
+        output.shape[0]!,
+        Number(sharedInput),
+        Number(activation === 'silu'),
+        atCursor ? 1 + atCursor.plus : 0,
+        residual ? (inPlace ? 2 : 1) : 0,
+        Number(gate !== undefined),
+        gate?.offset ?? 0,
+        gate ? width(gate.table) : 0,
+        block.first,
+        channels,
+      )
+      // Bindings that this call does not use still need a buffer: any read-only one will do.
+      const tensors = [input, block.tensor, bias, output, gate?.table ?? bias, cursor ?? bias, residual && !inPlace ? residual : bias]
+      this.#kernel.dispatch(program, { params, tensors }, Math.ceil(block.channels / channelsPerBlock), rows)
+    }
   }
 }
 
