@@ -49,7 +49,7 @@ export class Predictor {
 
   /** Uploads the weights and compiles the kernels. @throws ModelFormatError, KernelError, DeviceLost. */
   static async open(gpu: Gpu, manifest: ConceptModelManifest, { weights, ...parts }: PredictorParts): Promise<Predictor> {
-    return new Predictor(await loadModel(gpu, parseSafetensors(weights), manifest), manifest, parts)
+    return new Predictor(await loadConceptModel(gpu, parseSafetensors(weights), manifest), manifest, parts)
   }
 
   /** Most concepts a document can have, new ones included. */
@@ -130,7 +130,8 @@ export class Predictor {
   }
 }
 
-function loadModel(gpu: Gpu, source: TensorSource, manifest: ConceptModelManifest): Promise<ConceptModel> {
+/** The model that an entry of a manifest describes, with its weights. @throws ModelFormatError, KernelError. */
+export function loadConceptModel(gpu: Gpu, source: TensorSource, manifest: ConceptModelManifest): Promise<ConceptModel> {
   switch (manifest.family) {
     case 'two_tower':
       return TwoTower.load(gpu, source, manifest.architecture, manifest.scheduler)
