@@ -4,12 +4,12 @@ import type * as Api from '../src/api'
 import { CommandError, withPage } from './browser'
 import { readDocuments, readEmbeddings, readLines, readText } from './input'
 
-interface Common {
+export interface Common {
   model: string
   json?: boolean
 }
 
-interface Sampling extends Api.SamplingSettings {
+export interface Sampling extends Api.SamplingSettings {
   language: string
   seed: number
   conceptModel?: string
@@ -29,7 +29,8 @@ export async function continueText(
     },
 ) {
   const { model, json, text: given, file, notes, notesLanguage, ...settings } = options
-  if (given === undefined && file === undefined) throw new CommandError('usage', 'Give the text with --text or --file.')
+  if (given === undefined && file === undefined)
+    throw new CommandError('usage', 'Give the text with --text or --file, or several with --texts.')
   const text = given ?? readText(file as string)
   const result = await withNoema(
     model,
@@ -209,7 +210,7 @@ interface InPage {
  *
  * @throws CommandError with the typed error's code and sentence.
  */
-async function withNoema<A, R>(
+export async function withNoema<A, R>(
   model: string,
   work: (page: InPage, argument: A) => Promise<R>,
   argument: A,
@@ -266,6 +267,6 @@ function describeCase({
   return [`${status.padEnd(12)}${name}`, ...worst, ...(reason ? [reason] : [])].join('\n    ')
 }
 
-function printJson(value: unknown): void {
+export function printJson(value: unknown): void {
   console.log(JSON.stringify(value))
 }

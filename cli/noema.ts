@@ -1,5 +1,6 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { bench, conformance, continueText, decode, encode, inspect, predict, search, translate, verifySonar } from './commands'
+import { continueMany } from './continue-many'
 
 const program = new Command('noema')
   .description('A concept model in headless Chromium: the same page and worker that serve users.')
@@ -45,6 +46,8 @@ withText(withSampling(program.command('continue')))
   .description('continue a text, concept by concept')
   .addOption(new Option('--text <text>', 'the text'))
   .addOption(new Option('--file <file>', 'a file with the text').conflicts('text'))
+  .addOption(new Option('--texts <file>', 'several texts, one a line, to continue together').conflicts(['text', 'file']))
+  .addOption(new Option('--samples <n>', 'how often to continue each text, with one seed after another').argParser(integer(1)))
   .addOption(new Option('--concepts <n>', 'how many to write at most').argParser(integer(1)).default(5))
   .addOption(language())
   .addOption(new Option('--to <code>', 'language to write in (default: --language)'))
@@ -54,7 +57,7 @@ withText(withSampling(program.command('continue')))
   .addOption(conceptModel())
   .addOption(model())
   .addOption(json())
-  .action(continueText)
+  .action((options) => (options.samples === undefined && options.texts === undefined ? continueText(options) : continueMany(options)))
 
 program
   .command('search')

@@ -2,6 +2,8 @@ export type {
   BaseLcmSettings,
   Concept,
   ConceptModelInfo,
+  ConceptOfMany,
+  ContinuedDocument,
   ContinueResult,
   DeviceInfo,
   DiffusionSettings,
@@ -39,5 +41,14 @@ export {
 export type { OnProgress, Progress } from '../progress'
 export { type LoadOptions, load } from './load'
 export type { Memory, MemoryAddOptions, MemoryOptions } from './memory'
-export type { ContinueOptions, DecodeOptions, EncodeOptions, Noema, OpenOptions, PredictOptions, TranslateOptions } from './noema'
+export type {
+  ContinueManyOptions,
+  ContinueOptions,
+  DecodeOptions,
+  EncodeOptions,
+  Noema,
+  OpenOptions,
+  PredictOptions,
+  TranslateOptions,
+} from './noema'
 export type { ContinueSessionOptions, Session } from './session'

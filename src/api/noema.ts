@@ -1,5 +1,7 @@
 import type {
   Concept,
+  ConceptOfMany,
+  ContinuedDocument,
   ContinueResult,
   DocumentSummary,
   ModelInfo,
@@ -59,6 +61,11 @@ export interface ContinueOptions extends PredictOptions, TextSettings {
   recall?: number
 }
 
+export interface ContinueManyOptions extends Omit<ContinueOptions, 'recall'> {
+  /** How often each text is continued, from 1; texts times samples are at most 1000. Default 1. */
+  samples?: number
+}
+
 /** How a document is opened. */
 export interface OpenOptions extends Cancellable {
   /**
@@ -95,6 +102,24 @@ export class Noema {
     const language = settings.language ?? 'eng_Latn'
     const request = { seed: 0, concepts: 5, ...settings, text: requireText(text), language, to: settings.to ?? language }
     return yield* streamConcepts(this.#connection, signal, (engine, job, onConcept) => engine.continue(job, request, onConcept))
+  }
+
+  /**
+   * Continues several texts together, each `samples` times: one pass of the concept model and of the decoder serves all that go on, so that on a GPU
+   * many take little longer than one. Sample k of a text is what `continue` writes with the seed `seed + k`. Concepts are yielded as they come,
+   * those of different texts in turn; the generator's return value says how each ended, the samples of a text one after another. A One-Tower
+   * model continues one after another.
+   *
+   * @throws as `continue`.
+   */
+  async *continueMany(texts: readonly string[], options: ContinueManyOptions = {}): AsyncGenerator<ConceptOfMany, ContinuedDocument[]> {
+    const { signal, ...settings } = options
+    const language = settings.language ?? 'eng_Latn'
+    const places = { texts: texts.map(requireText), language, to: settings.to ?? language }
+    const request = { seed: 0, concepts: 5, samples: 1, ...settings, ...places }
+    return yield* streamConcepts<ConceptOfMany, ContinuedDocument[]>(this.#connection, signal, (engine, job, onConcept) =>
+      engine.continueMany(job, request, onConcept),
+    )
   }
 
   /**

@@ -2,13 +2,17 @@ import * as Comlink from 'comlink'
 import { Aborted, ContextFull, InvalidInput, throwIfAborted } from '../errors'
 import type { OnProgress } from '../progress'
 import type { CaseReport } from './conformance-report'
+import { continueMany } from './continue-many'
 import type { DocumentLibrary, Prompt } from './document-library'
 import { LoadedModel } from './loaded-model'
 import { Mutex } from './mutex'
 import {
   type Backend,
   type Concept,
+  type ConceptOfMany,
   type ContinueDocumentRequest,
+  type ContinuedDocument,
+  type ContinueManyRequest,
   type ContinueRequest,
   type ContinueResult,
   type DecodeRequest,
@@ -24,6 +28,8 @@ import {
   type TranslateRequest,
   type Translation,
 } from './protocol'
+import { requireInteger } from './require-integer'
+import { transferred } from './transfer'
 import { wording } from './wording'
 
 /**
@@ -63,6 +69,13 @@ export class Engine {
       const read = async () => ({ sentences, concepts: await model.encode(sentences, language, signal), language })
       return this.#continuation(model, { length: sentences.length, read }, { ...settings, to }, signal, onConcept)
     })
+    await stored
+    return result
+  }
+
+  /** As `continue`, for several texts together. */
+  async continueMany(job: number, request: ContinueManyRequest, onConcept: (concept: ConceptOfMany) => void): Promise<ContinuedDocument[]> {
+    const { result, stored } = await this.#run(job, onConcept, (signal, model) => continueMany(model, request, signal, onConcept))
     await stored
     return result
   }
@@ -283,14 +296,4 @@ function withRecalled(recalled: readonly RememberedConcept[], prompt: Float32Arr
     offset += part.length
   }
   return vectors
-}
-
-function requireInteger(name: string, value: number, least: number, most: number): void {
-  if (!Number.isSafeInteger(value) || value < least || value > most) {
-    throw new InvalidInput(`${name} must be an integer from ${least} to ${most}, not ${value}.`)
-  }
-}
-
-function transferred(array: Float32Array): Float32Array {
-  return Comlink.transfer(array, [array.buffer as ArrayBuffer])
 }

@@ -5,6 +5,7 @@ import type { Gpu } from '../gpu'
 import { BaseLcm } from '../models/base-lcm'
 import type { ConceptModel } from '../models/concept-model'
 import { generate, type StopReason, seededNoise } from '../models/generate'
+import { type ConceptOfMany, generateMany } from '../models/generate-many'
 import { OneTower } from '../models/one-tower'
 import { TwoTower } from '../models/two-tower'
 import type { ConceptStates } from '../store/concept-states'
@@ -112,6 +113,39 @@ export class Predictor {
     } finally {
       this.#memory.keep()
     }
+  }
+
+  /**
+   * Continues documents of raw concepts [n, dim] together, each as `generate` would alone; yields what was predicted together, sentences that end
+   * a document included. Documents that begin alike may share one array.
+   * @returns for each document where the state of its prompt came from.
+   */
+  async *generateMany(
+    documents: readonly { prompt: Float32Array; seed: number }[],
+    { concepts, sampling, signal }: Omit<PredictorSettings, 'seed'> & { concepts: number },
+  ): AsyncGenerator<{ concepts: ConceptOfMany[]; milliseconds: number }, RowCounts[]> {
+    const { endOfTextThreshold, stopOnRepetitionThreshold } = this.#manifest.decoding
+    const rows = new Map<Float32Array, RowCounts>()
+    const read = async (prompt: Float32Array) => {
+      rows.set(prompt, await this.#memory.recall(prompt))
+      await this.#model.append(prompt.subarray(this.#model.length * this.#model.dim), { signal })
+      this.#memory.keep()
+    }
+    const prompts = documents.map(({ prompt, seed }) => ({ prompt, noise: seededNoise(seed) }))
+    const generation = generateMany(this.#model, prompts, {
+      read,
+      sampling: samplingOptions(this.#manifest, sampling),
+      signal,
+      maxConcepts: concepts,
+      endOfText: { concept: this.#endOfText, threshold: endOfTextThreshold },
+      repetitionThreshold: stopOnRepetitionThreshold,
+    })
+    let start = performance.now()
+    for await (const concepts of generation) {
+      yield { concepts, milliseconds: performance.now() - start }
+      start = performance.now()
+    }
+    return documents.map(({ prompt }) => rows.get(prompt)!)
   }
 
   /** Predicts every concept of raw concepts `[n, dim]` but the first from those before it: n − 1 vectors. */

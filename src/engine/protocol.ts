@@ -112,6 +112,30 @@ export interface ContinueDocumentRequest extends ContinueSettings {
   to?: string
 }
 
+/** Several texts continued together, each `samples` times: sample k of a text with the seed `seed + k`. */
+export interface ContinueManyRequest extends Omit<ContinueSettings, 'recall'> {
+  texts: string[]
+  samples: number
+  language: string
+  to: string
+}
+
+/** A generated concept of one of several texts. `timing` is that of all concepts made together with it. */
+export interface ConceptOfMany extends Omit<Concept, 'recalled'> {
+  /** Index of the text. */
+  document: number
+  /** 0 … samples − 1. */
+  sample: number
+}
+
+/** How the continuation of one of several texts ended. */
+export interface ContinuedDocument extends Omit<ContinueResult, 'recalled'> {
+  /** Index of the text. */
+  document: number
+  /** 0 … samples − 1. */
+  sample: number
+}
+
 /** What can be done to a document; `open` changes nothing but what is remembered of it. */
 export type DocumentChange =
   | { kind: 'open'; remember?: boolean }

@@ -1,17 +1,17 @@
-import { InvalidInput, throwIfAborted } from '../errors'
+import { throwIfAborted } from '../errors'
 import type { BaseLcmArchitecture } from '../formats/concept-model-manifest'
 import type { TensorSource } from '../formats/safetensors'
 import type { Gpu, Program, Tensor } from '../gpu'
+import { BaseLcmBatch } from './base-lcm-batch'
 import { CachedModel, type SharedParts } from './cached-model'
 import type { PredictOptions } from './concept-model'
 import { Contextualizer, type ContextualizerWeights, loadContextualizer } from './contextualizer'
 import { loadKernels } from './kernels'
+import { requireTemperature, sampled } from './latent-noise'
 import { Normalizer } from './normalizer'
 import { ModelWeights, type Projection, requireSizes } from './weights'
 
-const maximumTemperature = 1000
-
-interface BaseLcmParts extends SharedParts {
+export interface BaseLcmParts extends SharedParts {
   weights: ModelWeights
   contextualizer: ContextualizerWeights
   postnet: Projection
@@ -62,27 +62,23 @@ export class BaseLcm extends CachedModel<Contextualizer> {
     return new BaseLcm(this.#parts)
   }
 
+  batch(documents: number, room: number): BaseLcmBatch {
+    return new BaseLcmBatch(this.#parts, documents, room)
+  }
+
   override dispose(): void {
     super.dispose()
     this.#prediction.destroy()
     if (--this.#parts.users === 0) this.#parts.weights.destroy()
   }
 
-  protected override async predictNormalized({ noise, sampling: { temperature = 0 } = {}, signal }: PredictOptions): Promise<Float32Array> {
-    if (!(temperature >= 0 && temperature <= maximumTemperature)) {
-      throw new InvalidInput(`temperature must be from 0 to ${maximumTemperature}, not ${temperature}.`, {
-        name: 'temperature',
-        value: temperature,
-      })
-    }
+  protected override async predictNormalized({ noise, sampling, signal }: PredictOptions): Promise<Float32Array> {
+    requireTemperature(sampling)
     throwIfAborted(signal)
     const { gpu } = this.#parts
     gpu.submit([...this.memory.takePending(), this.#postnet])
     const prediction = await gpu.read(this.#prediction)
     throwIfAborted(signal)
-    if (temperature === 0) return prediction
-    const draws = noise(this.dim)
-    // Rounded where torch rounds: the factor, the product, the sum.
-    return prediction.map((value, i) => value + Math.fround(draws[i]! * Math.fround(temperature)))
+    return sampled(prediction, noise, sampling)
   }
 }

@@ -166,7 +166,7 @@ export class InterleavedTower implements DocumentReader, DenoisingNetwork {
     const cursor = this.#cursor
     const atCursor = { cursor, plus: 1 }
 
-    linear.record(program, { input: this.latent, sharedInput: true, weight: conceptColumns, bias: this.#noBias, output: hidden, rows })
+    linear.record(program, { input: this.latent, inputRows: 1, weight: conceptColumns, bias: this.#noBias, output: hidden, rows })
     addRows.record(program, { tensor: hidden, rows, table: times!, cursor, first: 'step', sameRow: true })
     addRows.record(program, { tensor: hidden, rows, table: positions, cursor, first: { plus: 1 }, sameRow: true })
     for (const [index, layer] of layers.entries()) {

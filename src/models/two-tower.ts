@@ -13,9 +13,10 @@ import { Normalizer } from './normalizer'
 import { Sampler } from './sampler'
 import { type NoiseSchedule, noiseSchedule, type SchedulerConfig, schedulerDefaults } from './schedule'
 import type { StateColumn } from './state-rows'
+import { TwoTowerBatch } from './two-tower-batch'
 import { ModelWeights, requireSizes } from './weights'
 
-interface TwoTowerParts extends SharedParts {
+export interface TwoTowerParts extends SharedParts {
   weights: ModelWeights
   contextualizer: ContextualizerWeights
   denoiser: DenoiserWeights
@@ -100,6 +101,10 @@ export class TwoTower extends CachedModel<Contextualizer> {
     return new TwoTower(this.#parts)
   }
 
+  batch(documents: number, room: number): TwoTowerBatch {
+    return new TwoTowerBatch(this.#parts, documents, room)
+  }
+
   /**
    * A pass as in training, for parity checks: row by row, the denoiser's output for a noisy concept at a timestep with the first `visible`
    * concepts of the memory in view.
@@ -146,7 +151,7 @@ export class TwoTower extends CachedModel<Contextualizer> {
   }
 
   protected override predictNormalized(options: PredictOptions): Promise<Float32Array> {
-    return this.#sampler.sample(options)
+    return this.#sampler.sample({ ...options, noise: [options.noise] })
   }
 
   protected override get columns(): StateColumn[] {

@@ -179,7 +179,7 @@ describe.each<[Form, WeightType]>([
       linear.record(program, { ...common, output: gated, gate, residual: tensor([rows, channels], residual) })
       linear.record(program, { ...common, output: gatedOnly, gate })
       linear.record(program, { ...common, output: inPlace, gate, residual: inPlace })
-      linear.record(program, { ...common, output: shared, sharedInput: true })
+      linear.record(program, { ...common, output: shared, inputRows: 1 })
       linear.record(program, { ...common, output: cache, atCursor: { cursor, plus: 1 } })
     })
     const terms = { input, weight: values, bias, rows }
