@@ -7,7 +7,7 @@ import { readLines, readText } from './input'
 export async function continueMany(
   options: Common & Sampling & Api.ContinueManyOptions & { text?: string; file?: string; texts?: string },
 ): Promise<void> {
-  const { model, json, text, file, texts, ...settings } = options
+  const { model, backend, json, text, file, texts, ...settings } = options
   if (text === undefined && file === undefined && texts === undefined) {
     throw new CommandError('usage', 'Give the text with --text or --file, or several with --texts.')
   }
@@ -17,7 +17,7 @@ export async function continueMany(
     throw new CommandError('usage', 'With --samples or --texts nothing is recalled: leave out --recall and --notes.')
   }
   const documents = await withNoema(
-    model,
+    { model, backend },
     async ({ noema }, [texts, settings]) => {
       const written: Omit<Api.ConceptOfMany, 'embedding' | 'timing'>[] = []
       const stream = noema.continueMany(texts, settings)

@@ -1,4 +1,5 @@
 export type {
+  Backend,
   BaseLcmSettings,
   Concept,
   ConceptModelInfo,
@@ -12,6 +13,7 @@ export type {
   DocumentSummary,
   MemorySource,
   ModelInfo,
+  QuantLcmSettings,
   RememberedConcept,
   RowCounts,
   SamplingSettings,

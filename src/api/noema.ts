@@ -94,8 +94,7 @@ export class Noema {
    * Leaving the loop early cancels the rest.
    *
    * @throws InvalidInput when the text has no sentence or a setting is out of range; UnsupportedLanguage; ContextFull when the text and
-   * the new concepts do not fit the model's context; NoConceptModel when the model folder has a space only; WebGpuUnavailable without an adapter;
-   * DeviceLost; Aborted.
+   * the new concepts do not fit the model's context; NoConceptModel when the model folder has a space only; DeviceLost; Aborted.
    */
   async *continue(text: string, options: ContinueOptions = {}): AsyncGenerator<Concept, ContinueResult> {
     const { signal, ...settings } = options

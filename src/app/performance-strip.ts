@@ -58,7 +58,7 @@ class PerformanceStrip extends WorkspaceElement {
   #adapter(): string {
     const device = this.workspace.noema?.info.device
     if (!device) return this.messages.none
-    if (!device.gpu) return this.messages.errors['webgpu-unavailable'] ?? device.reason
+    if (device.backend === 'wasm') return this.messages.processor
     return device.software ? this.messages.softwareAdapter(device.description) : device.description
   }
 }

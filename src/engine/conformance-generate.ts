@@ -1,10 +1,8 @@
 import { InvalidInput } from '../errors'
-import type { Gpu } from '../gpu'
-import { BaseLcm } from '../models/base-lcm'
-import type { DenoisingStep, NoiseSource, SamplingOptions } from '../models/concept-model'
+import type { ConceptModel, DenoisingStep, NoiseSource, SamplingOptions } from '../models/concept-model'
 import type { GenerateOptions } from '../models/generate'
+import { loadBaseLcm, loadTwoTower, type Machine } from '../models/machine'
 import { inferenceTimesteps, schedulerDefaults } from '../models/schedule'
-import { TwoTower } from '../models/two-tower'
 import { type CaseField, NotCovered } from './conformance-field'
 import { readBaseLcm, readTwoTower } from './conformance-models'
 import { type CaseReport, compare, exact, type Output, type Tolerance } from './conformance-report'
@@ -14,7 +12,7 @@ import { GeneratedWeights, readInput, scaledStream } from './conformance-values'
 
 /** What every kind of case is run with. */
 export interface CaseSettings {
-  gpu: Gpu
+  machine: Machine
   signal: AbortSignal | undefined
   weights: 'f32' | 'f16'
   tolerance: Tolerance
@@ -37,7 +35,7 @@ export async function runTwoTowerGenerate(testCase: CaseField, settings: CaseSet
   const expected = testCase.at('expected').only(expectedKeys)
 
   const weights = new GeneratedWeights(shapes, testCase.at('model'), settings.weights === 'f16')
-  const model = await TwoTower.load(settings.gpu, weights, architecture, scheduler)
+  const model = await loadTwoTower(settings.machine, weights, architecture, scheduler)
   try {
     const rows = await generateRows(model, prompts, { ...generation, sampling, signal: settings.signal }, (...draw) =>
       draws.source(...draw),
@@ -69,7 +67,7 @@ export async function runBaseLcmGenerate(testCase: CaseField, settings: CaseSett
   const expected = testCase.at('expected').only(['generated', 'generated_lengths'])
 
   const weights = new GeneratedWeights(shapes, testCase.at('model'), settings.weights === 'f16')
-  const model = await BaseLcm.load(settings.gpu, weights, architecture)
+  const model = await loadBaseLcm(settings.machine, weights, architecture)
   try {
     const rows = await generateRows(model, prompts, { ...generation, signal: settings.signal }, () => (count) => new Float32Array(count))
     return compare(testCase.at('name').text(), 'base_lcm_generate', compareRows(rows, options, expected, settings.tolerance))
@@ -205,7 +203,7 @@ function compareRows(rows: readonly GeneratedRow[], options: CaseField, expected
 
 /** The steps of the first draw for row 0, whose prompt may go on beyond the shortest. */
 async function traceFirstConcept(
-  model: TwoTower,
+  model: ConceptModel,
   prompts: readonly CasePrompt[],
   sampling: CaseSampling,
   draws: Draws,

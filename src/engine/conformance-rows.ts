@@ -1,8 +1,7 @@
 import { InvalidInput } from '../errors'
-import type { BaseLcm } from '../models/base-lcm'
 import type { ConceptModel, NoiseSource } from '../models/concept-model'
+import { ForkedBatch } from '../models/forked-batch'
 import { type GenerateOptions, generate, type StopReason, stopReason } from '../models/generate'
-import type { TwoTower } from '../models/two-tower'
 
 /** Raw concepts [length, dim] that a row of a case begins with. */
 export interface CasePrompt {
@@ -30,7 +29,7 @@ export interface GeneratedRow {
  * prompt uses up its share of a draw; a finished row leaves the batch.
  */
 export async function generateRows(
-  model: TwoTower | BaseLcm,
+  model: ConceptModel,
   prompts: readonly CasePrompt[],
   options: Omit<GenerateOptions, 'noise'>,
   noise: DrawnNoise,
@@ -59,19 +58,19 @@ async function generateRow(
 }
 
 async function generateBatch(
-  model: TwoTower | BaseLcm,
+  model: ConceptModel,
   prompts: readonly CasePrompt[],
   options: Omit<GenerateOptions, 'noise'>,
   noise: DrawnNoise,
 ): Promise<GeneratedRow[]> {
   const rows: GeneratedRow[] = prompts.map(() => ({ concepts: [], similar: false }))
-  const batch = model.batch(prompts.length, longest(prompts) + options.maxConcepts)
+  const batch = model.batch?.(prompts.length, longest(prompts) + options.maxConcepts) ?? new ForkedBatch(model, prompts.length)
   try {
     if (batch.size < prompts.length) throw new InvalidInput(`The GPU holds ${batch.size} documents of the batch's ${prompts.length}.`)
     for (const [row, { values, length }] of prompts.entries()) {
       model.truncate(0)
       await model.append(values)
-      batch.importRows(row, await model.exportRows(0, length))
+      await batch.importRows(row, await model.exportRows(0, length))
     }
     let active = [...prompts.keys()]
     const first = Math.min(...prompts.map(({ length }) => length))
@@ -88,7 +87,7 @@ async function generateBatch(
         rows[row]!.concepts.push(concept)
         rows[row]!.similar = isSimilar(stop)
         if (stop) stopped.push(row)
-        else batch.append(row, concept)
+        else await batch.append(row, concept)
       }
       active = active.filter((row) => !stopped.includes(row))
     }

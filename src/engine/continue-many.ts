@@ -19,8 +19,8 @@ export async function continueMany(
   signal: AbortSignal,
   onConcept: (concept: ConceptOfMany) => void,
 ): Promise<{ result: ContinuedDocument[]; stored: Promise<void> }> {
-  const { beam, topK, topP, textTemperature, maxTokens, ...sampling } = settings
-  const text = { beam, topK, topP, textTemperature, maxTokens }
+  const { beam, textTopK, textTopP, textTemperature, maxTokens, ...sampling } = settings
+  const text = { beam, textTopK, textTopP, textTemperature, maxTokens }
   if (texts.length === 0) throw new InvalidInput('There is nothing to continue: give at least one text.')
   requireInteger('concepts', concepts, 1, 10_000)
   requireInteger('samples', samples, 1, Math.floor(mostDocuments / Math.min(texts.length, mostDocuments)))

@@ -197,7 +197,7 @@ export class Engine {
   async conformance(job: number, file: unknown): Promise<CaseReport[]> {
     return this.#run(job, undefined, async (signal, model) => {
       const { runConformance } = await import('./conformance')
-      return runConformance(file, await model.gpu(), signal)
+      return runConformance(file, await model.machine(), signal)
     })
   }
 
@@ -212,7 +212,19 @@ export class Engine {
   async #continuation(
     model: LoadedModel,
     prompt: { length: number; read: () => Promise<Prompt>; document?: string },
-    { concepts, seed, beam, topK, topP, textTemperature, maxTokens, conceptModel, to, recall = 0, ...sampling }: ContinueDocumentRequest,
+    {
+      concepts,
+      seed,
+      beam,
+      textTopK,
+      textTopP,
+      textTemperature,
+      maxTokens,
+      conceptModel,
+      to,
+      recall = 0,
+      ...sampling
+    }: ContinueDocumentRequest,
     signal: AbortSignal,
     onConcept: (concept: Concept) => void | Promise<void>,
   ): Promise<{ result: ContinueResult; stored: Promise<void> }> {
@@ -225,7 +237,8 @@ export class Engine {
         { sentences: prompt.length, concepts, maxLength: predictor.maxLength },
       )
     }
-    const words = (first: number) => wording({ beam, topK, topP, textTemperature, maxTokens }, { seed, beam: predictor.beam, first })
+    const words = (first: number) =>
+      wording({ beam, textTopK, textTopP, textTemperature, maxTokens }, { seed, beam: predictor.beam, first })
     const read = await prompt.read()
     const { sentences } = read
     const language = to ?? read.language

@@ -1,13 +1,10 @@
 import { throwIfAborted } from '../errors'
 import type { ConceptModelManifest } from '../formats/concept-model-manifest'
 import { parseSafetensors, type TensorSource } from '../formats/safetensors'
-import type { Gpu } from '../gpu'
-import { BaseLcm } from '../models/base-lcm'
 import type { ConceptModel } from '../models/concept-model'
 import { generate, type StopReason, seededNoise } from '../models/generate'
 import { type ConceptOfMany, generateMany } from '../models/generate-many'
-import { OneTower } from '../models/one-tower'
-import { TwoTower } from '../models/two-tower'
+import { loadBaseLcm, loadOneTower, loadQuantLcm, loadTwoTower, type Machine } from '../models/machine'
 import type { ConceptStates } from '../store/concept-states'
 import { DocumentMemory } from './document-memory'
 import type { RowCounts, SamplingSettings } from './protocol'
@@ -48,9 +45,9 @@ export class Predictor {
     this.#endOfText = endOfText
   }
 
-  /** Uploads the weights and compiles the kernels. @throws ModelFormatError, KernelError, DeviceLost. */
-  static async open(gpu: Gpu, manifest: ConceptModelManifest, { weights, ...parts }: PredictorParts): Promise<Predictor> {
-    return new Predictor(await loadConceptModel(gpu, parseSafetensors(weights), manifest), manifest, parts)
+  /** Makes the model ready on a machine. @throws ModelFormatError, KernelError, DeviceLost. */
+  static async open(machine: Machine, manifest: ConceptModelManifest, { weights, ...parts }: PredictorParts): Promise<Predictor> {
+    return new Predictor(await loadConceptModel(machine, parseSafetensors(weights), manifest), manifest, parts)
   }
 
   /** Most concepts a document can have, new ones included. */
@@ -79,6 +76,10 @@ export class Predictor {
   async forget(): Promise<void> {
     await this.stored()
     this.#memory.forget()
+  }
+
+  dispose(): void {
+    this.#model.dispose()
   }
 
   /** Continues raw concepts `[n, dim]` that `recall` was given; the sentence that ends a document is not yielded. */
@@ -165,13 +166,16 @@ export class Predictor {
 }
 
 /** The model that an entry of a manifest describes, with its weights. @throws ModelFormatError, KernelError. */
-export function loadConceptModel(gpu: Gpu, source: TensorSource, manifest: ConceptModelManifest): Promise<ConceptModel> {
+export function loadConceptModel(machine: Machine, source: TensorSource, manifest: ConceptModelManifest): Promise<ConceptModel> {
   switch (manifest.family) {
     case 'two_tower':
-      return TwoTower.load(gpu, source, manifest.architecture, manifest.scheduler)
+      return loadTwoTower(machine, source, manifest.architecture, manifest.scheduler)
     case 'one_tower':
-      return OneTower.load(gpu, source, manifest.architecture, manifest.scheduler)
+      return loadOneTower(machine, source, manifest.architecture, manifest.scheduler)
     case 'base_lcm':
-      return BaseLcm.load(gpu, source, manifest.architecture)
+      return loadBaseLcm(machine, source, manifest.architecture)
+    case 'quant_lcm_c':
+    case 'quant_lcm_d':
+      return loadQuantLcm(machine, source, manifest.family, manifest.architecture)
   }
 }

@@ -8,7 +8,7 @@ test('without a setting of sampling the text is searched for, with the model’s
 })
 
 test('any setting of sampling draws, each concept from numbers of its own', () => {
-  for (const settings of [{ topK: 5 }, { topP: 0.9 }, { textTemperature: 1 }]) {
+  for (const settings of [{ textTopK: 5 }, { textTopP: 0.9 }, { textTemperature: 1 }]) {
     const { sampling, beam } = wording(settings, { seed: 1, beam: 4, first: 3 })
     expect(beam).toBeUndefined()
     const numbers = (index: number) => {
@@ -23,6 +23,6 @@ test('any setting of sampling draws, each concept from numbers of its own', () =
 })
 
 test('both at once, or a seed that is none, are refused', () => {
-  expect(() => wording({ beam: 2, topK: 5 }, { seed: 1, beam: 4 })).toThrow(InvalidInput)
-  expect(() => wording({ topK: 5 }, { seed: 0.5, beam: 4 })).toThrow(InvalidInput)
+  expect(() => wording({ beam: 2, textTopK: 5 }, { seed: 1, beam: 4 })).toThrow(InvalidInput)
+  expect(() => wording({ textTopK: 5 }, { seed: 0.5, beam: 4 })).toThrow(InvalidInput)
 })

@@ -15,11 +15,11 @@ export interface Wording {
 
 /** @throws InvalidInput for `beam` together with sampling, or a seed that is none; the space checks the ranges. */
 export function wording(settings: TextSettings, { seed, beam, first = 0 }: Wording): Omit<DecodeOptions, 'language' | 'signal'> {
-  const { topK, topP, textTemperature: temperature, maxTokens } = settings
+  const { textTopK: topK, textTopP: topP, textTemperature: temperature, maxTokens } = settings
   const limit = maxTokens !== undefined && { maxTokens }
   if (topK === undefined && topP === undefined && temperature === undefined) return { beam: settings.beam ?? beam, ...limit }
   if (settings.beam !== undefined) {
-    throw new InvalidInput('Beam search and sampling exclude each other: leave out beam, or topK, topP and textTemperature.')
+    throw new InvalidInput('Beam search and sampling exclude each other: leave out beam, or textTopK, textTopP and textTemperature.')
   }
   requireSeed(seed)
   const random = (index: number) => {

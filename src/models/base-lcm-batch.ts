@@ -3,7 +3,7 @@ import type { Program, Tensor } from '../gpu'
 import type { BaseLcmParts } from './base-lcm'
 import { CachedBatch } from './cached-batch'
 import type { NoiseSource, PredictOptions } from './concept-model'
-import { requireTemperature, sampled } from './latent-noise'
+import { requireTemperature, withNoise } from './temperature'
 
 /** Documents that a Base-LCM continues together. */
 export class BaseLcmBatch extends CachedBatch {
@@ -38,7 +38,7 @@ export class BaseLcmBatch extends CachedBatch {
     const predictions = await gpu.read(this.#prediction, 0, noise.length * dim)
     throwIfAborted(signal)
     for (const [row, draw] of noise.entries()) {
-      predictions.set(sampled(predictions.subarray(row * dim, (row + 1) * dim), draw, sampling), row * dim)
+      predictions.set(withNoise(predictions.subarray(row * dim, (row + 1) * dim), draw, sampling), row * dim)
     }
     return predictions
   }

@@ -1,4 +1,3 @@
-import { throwIfAborted } from '../errors'
 import type { BaseLcmArchitecture } from '../formats/concept-model-manifest'
 import type { TensorSource } from '../formats/safetensors'
 import type { Gpu, Program, Tensor } from '../gpu'
@@ -7,8 +6,8 @@ import { CachedModel, type SharedParts } from './cached-model'
 import type { PredictOptions } from './concept-model'
 import { Contextualizer, type ContextualizerWeights, loadContextualizer } from './contextualizer'
 import { loadKernels } from './kernels'
-import { requireTemperature, sampled } from './latent-noise'
-import { Normalizer } from './normalizer'
+import { loadNormalizer } from './normalizer'
+import { sampledPrediction } from './temperature'
 import { ModelWeights, type Projection, requireSizes } from './weights'
 
 export interface BaseLcmParts extends SharedParts {
@@ -37,8 +36,7 @@ export class BaseLcm extends CachedModel<Contextualizer> {
       const names = { preLinear: 'frontend.pre_linear', stack: 'lcm' }
       const contextualizer = loadContextualizer(weights, names, { sonarDim, modelDim, heads, layers, ffnInner })
       const postnet = weights.projection('postnet.fc', sonarDim, modelDim)
-      const center = weights.values('frontend.sonar_normalizer.center', sonarDim)
-      const normalizer = new Normalizer(center, weights.values('frontend.sonar_normalizer.scale', sonarDim))
+      const normalizer = loadNormalizer(source, 'frontend.sonar_normalizer', sonarDim)
       const kernels = await loadKernels(gpu, weights.matrixTypes, { headDim: modelDim / heads, positions: capacity })
       return new BaseLcm({ gpu, kernels, normalizer, contextualizer, capacity, weights, postnet, users: 0 })
     } catch (error) {
@@ -72,13 +70,11 @@ export class BaseLcm extends CachedModel<Contextualizer> {
     if (--this.#parts.users === 0) this.#parts.weights.destroy()
   }
 
-  protected override async predictNormalized({ noise, sampling, signal }: PredictOptions): Promise<Float32Array> {
-    requireTemperature(sampling)
-    throwIfAborted(signal)
+  protected override predictNormalized(options: PredictOptions): Promise<Float32Array> {
     const { gpu } = this.#parts
-    gpu.submit([...this.memory.takePending(), this.#postnet])
-    const prediction = await gpu.read(this.#prediction)
-    throwIfAborted(signal)
-    return sampled(prediction, noise, sampling)
+    return sampledPrediction(() => {
+      gpu.submit([...this.memory.takePending(), this.#postnet])
+      return gpu.read(this.#prediction)
+    }, options)
   }
 }

@@ -1,9 +1,10 @@
-import { ContextFull, InvalidInput, throwIfAborted } from '../errors'
+import { InvalidInput, throwIfAborted } from '../errors'
 import type { Gpu, Program, Tensor } from '../gpu'
 import { createCursor, writeCursor } from '../ops'
 import type { SharedParts } from './cached-model'
 import type { BatchRequest, ConceptBatch, NoiseSource, PredictOptions } from './concept-model'
 import { blockRows, Contextualizer, type ContextualizerWeights } from './contextualizer'
+import { requireRoom, wholeRows } from './memory-rules'
 import type { Normalizer } from './normalizer'
 import type { SampledDocument, SampledMemory } from './sampler'
 import { conceptsOfRows, type StateColumn, writeRows } from './state-rows'
@@ -54,25 +55,23 @@ export abstract class CachedBatch implements ConceptBatch, SampledMemory {
     this.reader = new Contextualizer(gpu, kernels, contextualizer, this.cursor, this.size * (room + 1))
   }
 
-  importRows(document: number, rows: Float32Array): void {
+  async importRows(document: number, rows: Float32Array): Promise<void> {
     const held = this.#document(document)
     const { dim } = this.#normalizer
     const width = this.columns.reduce((sum, { tensor }) => sum + tensor.shape[1]!, dim)
-    const count = rows.length / width
-    if (!Number.isInteger(count))
-      throw new InvalidInput(`A row of state has ${width} numbers; ${rows.length} are not a whole number of rows.`)
+    const count = wholeRows(rows.length, width)
     if (count === 0) return
-    this.#requireRoom(held.length + count)
-    writeRows(this.#gpu, this.columns, rows, { start: this.#base(document) + held.length, count, dim })
+    requireRoom(held.length + count, this.room)
+    writeRows(this.#gpu, this.columns, rows, { start: this.#base(document) + held.length, dim })
     held.last = conceptsOfRows(rows, { count, dim }).slice(-dim)
     held.length += count
     held.isNew = false
   }
 
-  append(document: number, concept: Float32Array): void {
+  async append(document: number, concept: Float32Array): Promise<void> {
     const held = this.#document(document)
     if (held.isNew) throw new InvalidInput(`Document ${document} has a concept that nothing was predicted after: predict first.`)
-    this.#requireRoom(held.length + 1)
+    requireRoom(held.length + 1, this.room)
     held.last = this.#normalizer.normalize(concept)
     held.length++
     held.isNew = true
@@ -149,9 +148,5 @@ export abstract class CachedBatch implements ConceptBatch, SampledMemory {
   /** The row in front is the denoiser's zero vector. */
   #base(document: number): number {
     return document * (this.room + 1)
-  }
-
-  #requireRoom(length: number): void {
-    if (length > this.room) throw new ContextFull(`A document of this batch holds ${this.room} concepts, not ${length}.`, { length })
   }
 }

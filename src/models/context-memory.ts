@@ -1,7 +1,8 @@
-import { ContextFull, InvalidInput, throwIfAborted } from '../errors'
+import { throwIfAborted } from '../errors'
 import type { Gpu, Program, Tensor } from '../gpu'
 import { writeCursor } from '../ops'
 import { blockRows } from './contextualizer'
+import { requireCut, requireRoom } from './memory-rules'
 import type { SampledDocument, SampledMemory } from './sampler'
 
 /** What a memory is made of: things with a row for every concept. */
@@ -57,7 +58,8 @@ export class ContextMemory implements SampledMemory {
   /** Adds normalised concepts [n, dim]: all of them or, after an error or abort, none. @throws ContextFull, Aborted, DeviceLost. */
   async append(concepts: Float32Array, signal?: AbortSignal): Promise<void> {
     const count = concepts.length / this.#dim
-    const total = this.#totalWith(count)
+    const total = this.#length + count
+    requireRoom(total, this.capacity)
     if (count === 0) return
     throwIfAborted(signal)
     this.flush()
@@ -88,7 +90,8 @@ export class ContextMemory implements SampledMemory {
    */
   adopt(concepts: Float32Array, writeRows: () => void): void {
     const count = concepts.length / this.#dim
-    const total = this.#totalWith(count)
+    const total = this.#length + count
+    requireRoom(total, this.capacity)
     if (count === 0) return
     this.flush()
     this.#makeRoom(total)
@@ -118,19 +121,8 @@ export class ContextMemory implements SampledMemory {
 
   /** Forgets all concepts but the first `length`. @throws InvalidInput when there are fewer. */
   truncate(length: number): void {
-    if (!Number.isInteger(length) || length < 0 || length > this.#length) {
-      throw new InvalidInput(`The memory has ${this.#length} concepts and cannot be cut to ${length}.`)
-    }
+    requireCut(this.#length, length)
     if (length < this.#length) this.#restore(length)
-  }
-
-  #totalWith(count: number): number {
-    const total = this.#length + count
-    if (total <= this.capacity) return total
-    throw new ContextFull(`The document would have ${total} concepts; this model holds ${this.capacity}: start a new one or shorten it.`, {
-      concepts: total,
-      capacity: this.capacity,
-    })
   }
 
   #restore(length: number): void {

@@ -1,6 +1,7 @@
 import { throwIfAborted } from '../errors'
 import type { ConceptBatch, ConceptModel, NoiseSource } from './concept-model'
-import { type GeneratedConcept, type GenerateOptions, generate, requireOptions, requirePrompt, stopReason } from './generate'
+import { ForkedBatch } from './forked-batch'
+import { type GeneratedConcept, type GenerateOptions, requireOptions, requirePrompt, stopReason } from './generate'
 
 /** A document to be continued. */
 export interface ManyPrompt {
@@ -44,18 +45,10 @@ export async function* generateMany(
     })
   requireOptions(model, options)
   for (const { prompt } of documents) requirePrompt(model, prompt)
-  if (!model.batch) {
-    for (const [document, { prompt, noise }] of documents.entries()) {
-      if (documents[document - 1]?.prompt === prompt) model.truncate(prompt.length / model.dim)
-      else await read(prompt)
-      for await (const concept of generate(model, prompt, { ...options, noise })) yield [{ ...concept, document }]
-    }
-    return
-  }
   const longest = Math.max(...documents.map(({ prompt }) => prompt.length / model.dim))
   const room = Math.min(model.capacity, longest + options.maxConcepts - 1)
   for (let first = 0; first < documents.length; ) {
-    const batch = model.batch(documents.length - first, room)
+    const batch = model.batch?.(documents.length - first, room) ?? new ForkedBatch(model, 1)
     try {
       const group = documents.slice(first, first + batch.size)
       await fill(model, batch, group, read)
@@ -83,7 +76,7 @@ async function fill(
     const length = prompt.length / model.dim
     for (let start = 0; start < length; start += rowsAtOnce) {
       const rows = await model.exportRows(start, Math.min(length, start + rowsAtOnce))
-      for (const document of members) batch.importRows(document, rows)
+      for (const document of members) await batch.importRows(document, rows)
     }
   }
 }
@@ -112,7 +105,7 @@ async function* continueBatch(
     })
     yield concepts
     const going = concepts.filter(({ stop }) => stop === null)
-    for (const { document, concept } of going) batch.append(document, concept)
+    for (const { document, concept } of going) await batch.append(document, concept)
     active = going.map(({ document, position, concept }) => ({ document, position: position + 1, previous: concept }))
   }
 }

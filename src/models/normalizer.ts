@@ -1,4 +1,6 @@
 import { InvalidInput, ModelFormatError } from '../errors'
+import { toFloat32 } from '../formats/float16'
+import { requireTensor, type TensorSource } from '../formats/safetensors'
 
 /** Per-dimension quantiles between which normalised values are kept, both [dim]. */
 export interface ClipRange {
@@ -59,4 +61,10 @@ export class Normalizer {
     if (!this.#clip) return value
     return Math.min(Math.max(value, this.#clip.minimum[channel]!), this.#clip.maximum[channel]!)
   }
+}
+
+/** The scaler of a model, from its tensors `name`.center and `name`.scale [dim]. @throws ModelFormatError. */
+export function loadNormalizer(source: TensorSource, name: string, dim: number): Normalizer {
+  const values = (part: string) => toFloat32(requireTensor(source, `${name}.${part}`, [dim]))
+  return new Normalizer(values('center'), values('scale'))
 }

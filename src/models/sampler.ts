@@ -1,15 +1,16 @@
-import { InvalidInput, throwIfAborted } from '../errors'
+import { throwIfAborted } from '../errors'
 import type { Gpu, Program, Tensor } from '../gpu'
-import { type DdimCoefficients, type DdimStep, packDdimCoefficients, writeCursor } from '../ops'
-import type { DiffusionOptions, NoiseSource, PredictOptions } from './concept-model'
+import { type DdimStep, packDdimCoefficients, writeCursor } from '../ops'
+import type { NoiseSource, PredictOptions } from './concept-model'
+import { type DenoisingTerms, denoisingSteps, initialLatent, type ResolvedOptions, resolveSampling } from './denoising-steps'
 import { Pacer } from './pacer'
-import { inferenceTimesteps, type NoiseSchedule, type SchedulerConfig, type TimestepVisit } from './schedule'
+import type { NoiseSchedule, SchedulerConfig } from './schedule'
 
 /** A recorded way from noise to a concept: one program per step, mostly the same one. */
 interface Plan {
   /** Says for what options, and for which size of the caches, the programs were recorded. */
   key: string
-  visits: TimestepVisit[]
+  steps: DenoisingTerms[]
   programs: Program[]
   coefficients: Tensor
   /** [steps, documents · dim], where η > 0. */
@@ -87,15 +88,14 @@ export class Sampler {
    */
   async sample({ noise, sampling = {}, signal, onStep }: SampleOptions): Promise<Float32Array> {
     const { denoiser, memory, cursor } = this.#parts
-    const options = resolve(sampling, this.#parts.scheduler)
+    const options = resolveSampling(sampling, this.#parts.scheduler)
     const { documents } = memory
     const plan = this.#planFor(options, documents.length)
     const dim = denoiser.latent.shape[1]!
     for (const [row, { length, base }] of documents.entries()) {
       const draw = noise[row]!
       this.#gpu.write(denoiser.latent, initialLatent(draw(dim), options), row * dim)
-      for (const step of plan.noise ? plan.visits.keys() : [])
-        this.#gpu.write(plan.noise!, draw(dim), (step * documents.length + row) * dim)
+      for (const step of plan.noise ? plan.steps.keys() : []) this.#gpu.write(plan.noise!, draw(dim), (step * documents.length + row) * dim)
       writeCursor(this.#gpu, cursor, { position: length - 1, contextLength: length + 1, step: 0, base }, row)
     }
     throwIfAborted(signal)
@@ -112,7 +112,7 @@ export class Sampler {
       this.#pacer.measured(count, performance.now() - started)
       throwIfAborted(signal)
       if (estimate && onStep) {
-        onStep({ timestep: plan.visits[step - 1]!.timestep, estimate, latent: await this.#gpu.read(denoiser.latent) })
+        onStep({ timestep: plan.steps[step - 1]!.timestep, estimate, latent: await this.#gpu.read(denoiser.latent) })
       }
       if (estimate && finished) return estimate
     }
@@ -136,14 +136,12 @@ export class Sampler {
 
   /** @throws InvalidInput for options out of range, before anything is made. */
   #record(options: ResolvedOptions, documents: number, key: string): Plan {
-    check(options)
     const { denoiser, ddimStep, cursor } = this.#parts
-    const visits = inferenceTimesteps(this.#parts.scheduler, options.steps, options.timesteps)
-    const steps = visits.map((visit) => this.#coefficients(visit, options))
+    const steps = denoisingSteps(options, this.#parts)
     const gpu = this.#gpu
     const coefficients = gpu.tensor('coefficients', [steps.length, 8], { data: packDdimCoefficients(steps) })
     const noise = options.eta > 0 ? gpu.tensor('noise', [steps.length, documents * this.#estimate.shape[1]!]) : undefined
-    const tables = this.#tablesFor(visits.map(({ timestep }) => timestep))
+    const tables = this.#tablesFor(steps.map(({ timestep }) => timestep))
     const record = (guided: boolean) => {
       const program = gpu.program(guided ? 'guided denoising step' : 'denoising step')
       denoiser.recordStep(program, guided ? 2 : 1, tables, documents)
@@ -169,7 +167,7 @@ export class Sampler {
       return program
     }
     const programs = new Map([...new Set(steps.map(({ guided }) => guided))].map((guided) => [guided, record(guided)]))
-    return { key, visits, coefficients, noise, programs: steps.map(({ guided }) => programs.get(guided)!) }
+    return { key, steps, coefficients, noise, programs: steps.map(({ guided }) => programs.get(guided)!) }
   }
 
   #tablesFor(timesteps: number[]): Tensor[] {
@@ -179,66 +177,6 @@ export class Sampler {
       this.#tables = { timesteps: key, tables: this.#parts.tables(timesteps) }
     }
     return this.#tables.tables
-  }
-
-  /** Of one step. At pure noise the reference does not guide, so that step needs no unconditional half. */
-  #coefficients({ timestep, previous }: TimestepVisit, { guidanceScale, eta }: ResolvedOptions): DdimCoefficients {
-    const { num_diffusion_train_steps: trainSteps, prediction_type: predictionType, set_alpha_to_one } = this.#parts.scheduler
-    const { alphasCumprod } = this.#parts.schedule
-    const alpha = alphasCumprod[timestep]!
-    const alphaPrevious = previous < 0 && set_alpha_to_one ? 1 : alphasCumprod[Math.max(previous, 0)]!
-    const guided = guidanceScale !== 1 && timestep !== trainSteps - 1
-    if (alpha === 0 && predictionType === 'epsilon') {
-      throw new InvalidInput(
-        `A model that predicts noise cannot start from timestep ${timestep}, where nothing but noise is left: use another timestep_spacing or switch rescale_betas_zero_snr off.`,
-      )
-    }
-    if (alpha === 1 && guided) {
-      throw new InvalidInput(
-        `There is no noise to guide at timestep ${timestep} of this schedule: use another number of steps or no guidance.`,
-      )
-    }
-    const variance = eta === 0 || alpha === 1 ? 0 : ((1 - alphaPrevious) / (1 - alpha)) * (1 - alpha / alphaPrevious)
-    return { alpha, alphaPrevious, sigma: eta * Math.sqrt(variance), guided }
-  }
-}
-
-type ResolvedOptions = DiffusionOptions & Required<Omit<DiffusionOptions, 'clipEstimate' | 'dynamicThreshold'>>
-
-function resolve(options: DiffusionOptions, config: SchedulerConfig): ResolvedOptions {
-  return {
-    ...options,
-    steps: options.steps ?? config.num_diffusion_train_steps,
-    timesteps: options.timesteps ?? 'reference',
-    guidanceScale: options.guidanceScale ?? 1,
-    guidanceRescale: options.guidanceRescale ?? 0,
-    initialNoiseScale: options.initialNoiseScale ?? 1,
-    epsilonScaling: options.epsilonScaling ?? 1,
-    eta: options.eta ?? 0,
-    clipNoise: options.clipNoise ?? 100,
-  }
-}
-
-function initialLatent(noise: Float32Array, { initialNoiseScale, clipNoise }: ResolvedOptions): Float32Array {
-  return noise.map((value) => Math.min(Math.max(Math.fround(value * Math.fround(initialNoiseScale)), -clipNoise), clipNoise))
-}
-
-function check(options: ResolvedOptions): void {
-  const ranges: Record<string, [value: number | undefined, minimum: number, maximum: number]> = {
-    guidanceScale: [options.guidanceScale, 0, 1000],
-    guidanceRescale: [options.guidanceRescale, 0, 1],
-    initialNoiseScale: [options.initialNoiseScale, 0, 1000],
-    epsilonScaling: [options.epsilonScaling, 0.01, 100],
-    eta: [options.eta, 0, 1],
-    clipNoise: [options.clipNoise, 0, 1e9],
-    clipEstimate: [options.clipEstimate, 0, 1e9],
-    'dynamicThreshold.ratio': [options.dynamicThreshold?.ratio, 0, 1],
-    'dynamicThreshold.maximum': [options.dynamicThreshold?.maximum, 1, 1e9],
-  }
-  for (const [name, [value, minimum, maximum]] of Object.entries(ranges)) {
-    if (value !== undefined && !(value >= minimum && value <= maximum)) {
-      throw new InvalidInput(`${name} must be from ${minimum} to ${maximum}, not ${value}.`, { name, value })
-    }
   }
 }
 

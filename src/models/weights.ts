@@ -1,6 +1,6 @@
 import { ModelFormatError } from '../errors'
 import { toFloat32 } from '../formats/float16'
-import type { StoredTensor, TensorSource } from '../formats/safetensors'
+import { requireTensor, type StoredTensor, type TensorSource } from '../formats/safetensors'
 import type { Gpu, Tensor } from '../gpu'
 import type { Matrix } from '../ops'
 
@@ -39,7 +39,14 @@ export class ModelWeights {
 
   /** `name`.weight [rows, columns] and `name`.bias [rows] */
   projection(name: string, rows: number, columns: number): Projection {
-    return { weight: this.#matrix(`${name}.weight`, rows, columns), bias: this.vector(`${name}.bias`, rows) }
+    return { weight: this.#projectionMatrix(`${name}.weight`, rows, columns), bias: this.vector(`${name}.bias`, rows) }
+  }
+
+  /** A matrix [rows, columns]. */
+  matrix(name: string, rows: number, columns: number): Tensor {
+    const stored = this.#stored(name, [rows, columns])
+    const type = this.#matrixType(stored)
+    return this.#keep(this.#gpu.tensor(name, [rows, columns], { type, data: type === 'f16' ? stored.bytes : toFloat32(stored) }))
   }
 
   /** `name` [rows, Σ widths] as one matrix [rows, width] for each block of columns. */
@@ -82,9 +89,9 @@ export class ModelWeights {
     return this.#keep(this.#gpu.tensor(name, [rows, width], { data: toFloat32(this.#stored(name, [rows, width])) }))
   }
 
-  /** A vector that is needed on the CPU. */
-  values(name: string, length: number): Float32Array {
-    return toFloat32(this.#stored(name, [length]))
+  /** A vector or a table that is needed on the CPU. */
+  values(name: string, ...shape: number[]): Float32Array {
+    return toFloat32(this.#stored(name, shape))
   }
 
   /** Frees all of them. */
@@ -92,7 +99,7 @@ export class ModelWeights {
     for (const tensor of this.#tensors.splice(0)) tensor.destroy()
   }
 
-  #matrix(name: string, rows: number, columns: number): Matrix {
+  #projectionMatrix(name: string, rows: number, columns: number): Matrix {
     const stored = this.#stored(name, [rows, columns])
     const type = this.#matrixType(stored)
     return this.#upload(name, rows, columns, type, type === 'f16' ? halvesOf(stored) : toFloat32(stored))
@@ -119,16 +126,7 @@ export class ModelWeights {
   }
 
   #stored(name: string, shape: number[]): StoredTensor {
-    if (!this.#source.has(name)) throw new ModelFormatError(`The weights have no tensor "${name}" of shape [${shape}].`, { tensor: name })
-    const stored = this.#source.get(name)
-    if (stored.shape.length !== shape.length || stored.shape.some((length, axis) => length !== shape[axis])) {
-      throw new ModelFormatError(`Tensor "${name}" must have shape [${shape}] for this architecture, not [${stored.shape}].`, {
-        tensor: name,
-        expected: String(shape),
-        found: String(stored.shape),
-      })
-    }
-    return stored
+    return requireTensor(this.#source, name, shape)
   }
 
   #keep(tensor: Tensor): Tensor {

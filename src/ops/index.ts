@@ -1,4 +1,7 @@
-/** The operations of a concept model on the GPU. Each folder has the kernel's host side, its plain definition and its test. */
+/**
+ * The operations of a concept model on the GPU. Each folder has the kernel's host side, its plain definition and its test. `centroid-distances` and
+ * `refine-step` are imported from there, so that only a page with a Quant-LCM loads them.
+ */
 export { type AddRows, type AddRowsArguments, loadAddRows } from './add-rows'
 export { type Attention, type AttentionArguments, type CrossAttentionArguments, loadAttention } from './attention'
 export {

@@ -1,7 +1,6 @@
 import { ModelFormatError, throwIfAborted } from '../errors'
+import { float32, floats, type Graph, int64, nextTask, type Tensor } from '../onnx'
 import { BeamSearch, type BeamSettings, type Hypothesis, logProbability, type TokenSearch } from './beam'
-import { nextTask } from './next-task'
-import { float32, floats, type Graph, int64, type Tensor } from './onnx'
 import { atTemperature, SampledSequence, type SamplingSettings } from './sampling'
 
 /** Inputs of the two decoder graphs. */

@@ -1,12 +1,11 @@
 import { InvalidInput, ModelFormatError, throwIfAborted } from '../errors'
 import type { LanguageManifest, Manifest, SpaceManifest } from '../formats/manifest'
+import { Graph, nextTask } from '../onnx'
 import type { OnProgress } from '../progress'
 import { conditioningInputs, type DecoderGraphs, decodeVectors, type SearchSettings, stepInputs, targetLogits } from './decoder'
 import { encoderInputs, encodeSequences } from './encoder'
 import { Languages } from './languages'
-import { nextTask } from './next-task'
 import { normalizeText } from './normalize'
-import { Graph } from './onnx'
 import { type Sentence, splitSentences } from './splitter'
 import { Tokenizer } from './tokenizer'
 
@@ -224,8 +223,9 @@ function checkedSampling({ temperature = 1, topK, topP, random }: TextSampling):
   if (!(temperature > 0 && temperature <= 100)) {
     throw new InvalidInput(`The temperature of text must be above 0, up to 100, not ${temperature}.`, { temperature })
   }
-  if (topK !== undefined) checkInteger('topK', topK, 1, Number.MAX_SAFE_INTEGER)
-  if (topP !== undefined && !(topP >= 0 && topP <= 1)) throw new InvalidInput(`topP must be from 0 to 1, not ${topP}.`, { topP })
+  if (topK !== undefined) checkInteger('The top-k of text', topK, 1, Number.MAX_SAFE_INTEGER)
+  if (topP !== undefined && !(topP >= 0 && topP <= 1))
+    throw new InvalidInput(`The top-p of text must be from 0 to 1, not ${topP}.`, { topP })
   return { temperature, topK, topP, random }
 }
 

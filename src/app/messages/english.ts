@@ -95,6 +95,7 @@ export const english = {
   kept: 'Kept in this browser',
   adapter: 'Predicted by',
   softwareAdapter: (name: string) => `the processor, slowly: the browser offers no graphics card here (${name})`,
+  processor: 'the processor, by WebAssembly: this browser offers no WebGPU here',
   none: '–',
 
   loading: 'Loading the model',

@@ -96,6 +96,7 @@ export const french: Messages = {
   kept: 'Gardé dans ce navigateur',
   adapter: 'Prédit par',
   softwareAdapter: (name) => `le processeur, lentement : le navigateur n’offre pas de carte graphique ici (${name})`,
+  processor: 'le processeur, par WebAssembly : ce navigateur n’offre pas WebGPU ici',
   none: '–',
 
   loading: 'Chargement du modèle',
@@ -110,8 +111,6 @@ export const french: Messages = {
   somethingWrong: 'Une erreur est survenue.',
   dismiss: 'Fermer',
   errors: {
-    'webgpu-unavailable':
-      'Ce navigateur n’offre pas WebGPU ici : essayez un Chrome, Edge, Safari ou Firefox récent avec l’accélération graphique.',
     'device-lost': 'La carte graphique a été perdue en cours de route : continuez à nouveau.',
     'kernel-error': 'La carte graphique a refusé un calcul : rechargez la page ou mettez à jour le pilote.',
     'download-failed': 'Un fichier du modèle n’a pas pu être téléchargé : vérifiez la connexion et réessayez.',

@@ -97,6 +97,7 @@ export const german: Messages = {
   kept: 'In diesem Browser behalten',
   adapter: 'Vorhergesagt durch',
   softwareAdapter: (name) => `den Prozessor, langsam: Der Browser bietet hier keine Grafikkarte an (${name})`,
+  processor: 'den Prozessor, mit WebAssembly: Dieser Browser bietet hier kein WebGPU',
   none: '–',
 
   loading: 'Das Modell wird geladen',
@@ -111,8 +112,6 @@ export const german: Messages = {
   somethingWrong: 'Etwas ist schiefgegangen.',
   dismiss: 'Schließen',
   errors: {
-    'webgpu-unavailable':
-      'Dieser Browser bietet hier kein WebGPU: Versuchen Sie ein neues Chrome, Edge, Safari oder Firefox mit Grafikbeschleunigung.',
     'device-lost': 'Die Grafikkarte ging unterwegs verloren: Setzen Sie noch einmal fort.',
     'kernel-error': 'Die Grafikkarte hat eine Berechnung abgelehnt: Laden Sie die Seite neu oder erneuern Sie den Treiber.',
     'download-failed': 'Eine Datei des Modells konnte nicht geladen werden: Prüfen Sie die Verbindung und versuchen Sie es erneut.',

@@ -96,6 +96,7 @@ export const spanish: Messages = {
   kept: 'Guardado en este navegador',
   adapter: 'Predicho por',
   softwareAdapter: (name) => `el procesador, despacio: el navegador no ofrece aquí tarjeta gráfica (${name})`,
+  processor: 'el procesador, con WebAssembly: este navegador no ofrece WebGPU aquí',
   none: '–',
 
   loading: 'Cargando el modelo',
@@ -110,8 +111,6 @@ export const spanish: Messages = {
   somethingWrong: 'Algo ha ido mal.',
   dismiss: 'Cerrar',
   errors: {
-    'webgpu-unavailable':
-      'Este navegador no ofrece WebGPU aquí: pruebe un Chrome, Edge, Safari o Firefox reciente con aceleración gráfica.',
     'device-lost': 'La tarjeta gráfica se perdió por el camino: continúe otra vez.',
     'kernel-error': 'La tarjeta gráfica rechazó un cálculo: recargue la página o actualice el controlador.',
     'download-failed': 'No se pudo descargar un archivo del modelo: compruebe la conexión y reintente.',

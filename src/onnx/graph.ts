@@ -7,6 +7,9 @@ ort.env.wasm.wasmPaths = { wasm: wasmUrl, mjs: mjsUrl }
 // Threads need shared memory, which only a cross-origin isolated page has. More than four gain nothing at these sizes.
 ort.env.wasm.numThreads = globalThis.crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency) : 1
 
+/** What a graph's results may depend on in their last bits. */
+export const runtime = { version: ort.env.versions.web ?? 'unknown', threads: ort.env.wasm.numThreads }
+
 /** One ONNX graph on ONNX Runtime's wasm backend. */
 export class Graph {
   readonly #name: string
