@@ -86,8 +86,6 @@ export class Denoiser implements DenoisingNetwork {
   readonly #caches: KeyValueCache[]
   /** Per layer the output of cross-attention [2 · documents, d]. */
   readonly #attended: Tensor[]
-  /** Documents whose unconditional rows are in `#attended`, behind as many conditional ones. */
-  #unconditional = 0
   readonly #scratch: { hidden: Tensor; normed: Tensor; value: Tensor; query: Tensor; inner: Tensor }
 
   /** @param rows concepts of a document that there is room for at first */
@@ -186,8 +184,6 @@ export class Denoiser implements DenoisingNetwork {
 
   /** Leaves in every layer's output of cross-attention what the zero vector alone gives, behind the conditional rows. */
   #placeUnconditional(documents: number): void {
-    if (documents === this.#unconditional) return
-    this.#unconditional = documents
     const { layers, architecture } = this.#weights
     for (const [index, { valueBias }] of layers.entries()) {
       for (let row = documents; row < 2 * documents; row++) this.#gpu.write(this.#attended[index]!, valueBias, row * architecture.modelDim)
