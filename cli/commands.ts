@@ -4,13 +4,13 @@ import type * as Api from '../src/api'
 import { CommandError, withPage } from './browser'
 import { readDocuments, readEmbeddings, readLines, readText } from './input'
 
-interface Common {
+export interface Common {
   model: string
   backend: Api.Backend
   json?: boolean
 }
 
-interface Sampling extends Api.SamplingSettings {
+export interface Sampling extends Api.SamplingSettings {
   language: string
   seed: number
   conceptModel?: string
@@ -18,19 +18,20 @@ interface Sampling extends Api.SamplingSettings {
 
 export async function continueText(
   options: Common &
-    Sampling & {
+    Sampling &
+    Api.TextSettings & {
       text?: string
       file?: string
       concepts: number
       to?: string
-      beam?: number
       recall?: number
       notes?: string
       notesLanguage?: string
     },
 ) {
   const { model, backend, json, text: given, file, notes, notesLanguage, ...settings } = options
-  if (given === undefined && file === undefined) throw new CommandError('usage', 'Give the text with --text or --file.')
+  if (given === undefined && file === undefined)
+    throw new CommandError('usage', 'Give the text with --text or --file, or several with --texts.')
   const text = given ?? readText(file as string)
   const result = await withNoema(
     { model, backend },
@@ -104,7 +105,7 @@ export async function encode({ model, backend, json, file, language }: Common & 
   })
 }
 
-export async function decode({ model, backend, json, file, ...settings }: Common & { file: string; language: string; beam?: number }) {
+export async function decode({ model, backend, json, file, ...settings }: Common & Api.DecodeOptions & { file: string }) {
   const texts = await withNoema(
     { model, backend },
     ({ noema }, [embeddings, settings]) => {
@@ -121,17 +122,12 @@ export async function decode({ model, backend, json, file, ...settings }: Common
   }
 }
 
-export async function translate({
-  model,
-  backend,
-  json,
-  file,
-  ...settings
-}: Common & { file: string; from: string; to: string; beam?: number }) {
+export async function translate({ model, backend, json, file, ...settings }: Common & Api.TranslateOptions & { file: string }) {
   const lines = readLines(file)
   const texts = await withNoema(
     { model, backend },
-    async ({ noema }, [lines, { from, to, beam }]) => noema.decode(await noema.encode(lines, { language: from }), { language: to, beam }),
+    async ({ noema }, [lines, { from, to, ...text }]) =>
+      noema.decode(await noema.encode(lines, { language: from }), { ...text, language: to }),
     [lines, settings] as const,
   )
   lines.forEach((source, i) => {
@@ -224,7 +220,7 @@ interface InPage {
  *
  * @throws CommandError with the typed error's code and sentence.
  */
-async function withNoema<A, R>(
+export async function withNoema<A, R>(
   { model, backend }: Pick<Common, 'model' | 'backend'>,
   work: (page: InPage, argument: A) => Promise<R>,
   argument: A,
@@ -281,6 +277,6 @@ function describeCase({
   return [`${status.padEnd(12)}${name}`, ...worst, ...(reason ? [reason] : [])].join('\n    ')
 }
 
-function printJson(value: unknown): void {
+export function printJson(value: unknown): void {
   console.log(JSON.stringify(value))
 }

@@ -1,5 +1,6 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { bench, conformance, continueText, decode, encode, inspect, predict, search, translate, verifySonar } from './commands'
+import { continueMany } from './continue-many'
 
 const program = new Command('noema')
   .description('A concept model in headless Chromium: the same page and worker that serve users.')
@@ -12,7 +13,6 @@ const backend = () =>
     .choices(['auto', 'webgpu', 'wasm'])
     .default('auto')
 const json = () => new Option('--json', 'print JSON on stdout')
-const beam = () => new Option('--beam <n>', 'beam size, 1 is greedy').argParser(integer(1))
 const seed = () => new Option('--seed <n>', 'seed of every random choice').argParser(integer(0)).default(0)
 const conceptModel = () => new Option('--concept-model <name>', 'one of the concept models of the model folder')
 const language = () => new Option('--language <code>', 'FLORES-200 code of the text').default('eng_Latn')
@@ -38,22 +38,33 @@ function withSampling(command: Command): Command {
     .addOption(new Option('--top-k <k>', 'how many of the likeliest units a Quant-LCM draws from').argParser(integer(1)))
 }
 
-withSampling(program.command('continue'))
+/** How concepts are put into words. */
+function withText(command: Command): Command {
+  return command
+    .addOption(new Option('--beam <n>', 'beam size, 1 is greedy').argParser(integer(1)))
+    .addOption(new Option('--text-top-k <k>', 'draw tokens, from the k likeliest').argParser(integer(1)))
+    .addOption(new Option('--text-top-p <p>', 'draw tokens, from the likeliest that together exceed p').argParser(number))
+    .addOption(new Option('--text-temperature <t>', 'draw tokens, with the logits divided by t').argParser(number))
+    .addOption(new Option('--max-tokens <n>', 'longest sentence in tokens').argParser(integer(3)))
+}
+
+withText(withSampling(program.command('continue')))
   .description('continue a text, concept by concept')
   .addOption(new Option('--text <text>', 'the text'))
   .addOption(new Option('--file <file>', 'a file with the text').conflicts('text'))
+  .addOption(new Option('--texts <file>', 'several texts, one a line, to continue together').conflicts(['text', 'file']))
+  .addOption(new Option('--samples <n>', 'how often to continue each text, with one seed after another').argParser(integer(1)))
   .addOption(new Option('--concepts <n>', 'how many to write at most').argParser(integer(1)).default(5))
   .addOption(language())
   .addOption(new Option('--to <code>', 'language to write in (default: --language)'))
   .addOption(new Option('--notes <file>', 'notes to remember first, one a line'))
   .addOption(new Option('--notes-language <code>', 'FLORES-200 code of the notes (default: --language)'))
   .addOption(new Option('--recall <k>', 'how many of the notes to put before the text at most').argParser(integer(0)))
-  .addOption(beam())
   .addOption(conceptModel())
   .addOption(model())
   .addOption(backend())
   .addOption(json())
-  .action(continueText)
+  .action((options) => (options.samples === undefined && options.texts === undefined ? continueText(options) : continueMany(options)))
 
 program
   .command('search')
@@ -78,24 +89,22 @@ program
   .addOption(json())
   .action(encode)
 
-program
-  .command('decode')
+withText(program.command('decode'))
   .description('embeddings, one JSON object a line → sentences')
   .addOption(file('lines of {"embedding": […]}'))
   .addOption(language())
-  .addOption(beam())
+  .addOption(seed())
   .addOption(model())
   .addOption(backend())
   .addOption(json())
   .action(decode)
 
-program
-  .command('translate')
+withText(program.command('translate'))
   .description('sentences, one a line → the same in another language')
   .addOption(file('one sentence a line'))
   .addOption(new Option('--from <code>', 'language of the file').makeOptionMandatory())
   .addOption(new Option('--to <code>', 'language to write in').makeOptionMandatory())
-  .addOption(beam())
+  .addOption(seed())
   .addOption(model())
   .addOption(backend())
   .addOption(json())

@@ -49,6 +49,19 @@ export function folderWithAllFamilies(): string {
   return folder
 }
 
+/** A folder with the space of `mini` and no concept model, as `training/convert_sonar.py` writes one. Returns its path. */
+export function folderWithSpaceOnly(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'noema-space-'))
+  const manifest = parseManifest(JSON.parse(readFileSync(join(mini, 'manifest.json'), 'utf8')))
+  const { tokenizer, encoder, decoder } = manifest.space
+  const names = [tokenizer, encoder.file, decoder.conditioning, decoder.step]
+  for (const name of names) cpSync(join(mini, name), join(folder, name))
+  const files = Object.fromEntries(names.map((name) => [name, manifest.files[name]]))
+  const { defaultConceptModel: _, ...rest } = manifest
+  writeFileSync(join(folder, 'manifest.json'), JSON.stringify({ ...rest, files, conceptModels: {} }))
+  return folder
+}
+
 function entryOf(path: string): { bytes: number; sha256: string } {
   return { bytes: statSync(path).size, sha256: createHash('sha256').update(readFileSync(path)).digest('hex') }
 }

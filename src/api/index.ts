@@ -3,6 +3,8 @@ export type {
   BaseLcmSettings,
   Concept,
   ConceptModelInfo,
+  ConceptOfMany,
+  ContinuedDocument,
   ContinueResult,
   DeviceInfo,
   DiffusionSettings,
@@ -17,6 +19,7 @@ export type {
   SamplingSettings,
   StorageInfo,
   TeacherForcedConcept,
+  TextSettings,
   Translation,
 } from '../engine/protocol'
 export {
@@ -29,6 +32,7 @@ export {
   KernelError,
   ModelFormatError,
   ModelIntegrityError,
+  NoConceptModel,
   NoemaError,
   QuotaExceeded,
   StorageUnavailable,
@@ -39,5 +43,14 @@ export {
 export type { OnProgress, Progress } from '../progress'
 export { type LoadOptions, load } from './load'
 export type { Memory, MemoryAddOptions, MemoryOptions } from './memory'
-export type { ContinueOptions, DecodeOptions, EncodeOptions, Noema, OpenOptions, PredictOptions, TranslateOptions } from './noema'
+export type {
+  ContinueManyOptions,
+  ContinueOptions,
+  DecodeOptions,
+  EncodeOptions,
+  Noema,
+  OpenOptions,
+  PredictOptions,
+  TranslateOptions,
+} from './noema'
 export type { ContinueSessionOptions, Session } from './session'

@@ -102,7 +102,8 @@ export class Session {
       const { title, sentences } = this.#content
       this.#content = { title, sentences: [...sentences, { text, language, generated: true }] }
     }
-    const run: Parameters<typeof streamConcepts>[2] = (engine, job, onConcept) => engine.continueDocument(job, this.id, request, onConcept)
+    const run: Parameters<typeof streamConcepts<Concept, ContinueResult>>[2] = (engine, job, onConcept) =>
+      engine.continueDocument(job, this.id, request, onConcept)
     try {
       return yield* streamConcepts(this.#connection, signal, run, note)
     } catch (error) {

@@ -1,4 +1,4 @@
-import { InvalidInput, serializeError, throwIfAborted, WebGpuUnavailable } from '../errors'
+import { InvalidInput, NoConceptModel, serializeError, throwIfAborted, WebGpuUnavailable } from '../errors'
 import type { Manifest } from '../formats/manifest'
 import { type Gpu, requestGpu } from '../gpu'
 import type { Machine } from '../models/machine'
@@ -43,7 +43,7 @@ export class LoadedModel {
   }
 
   /**
-   * Fetches and checks every file, opens the space, and makes the default concept model ready.
+   * Fetches and checks every file, opens the space, and makes the default concept model, where there is one, ready.
    *
    * @throws as `load` in `src/api/load.ts`.
    */
@@ -53,19 +53,22 @@ export class LoadedModel {
   ): Promise<LoadedModel> {
     const files = await loadModelFiles(url, { signal, onProgress })
     const { manifest } = files
+    const { defaultConceptModel } = manifest
     // The concept model is one part more than the space's.
     let parts = 0
     const onSpaceProgress: OnProgress = ({ loaded, total, ...progress }) => {
-      parts = total + 1
+      parts = defaultConceptModel ? total + 1 : total
       onProgress({ ...progress, loaded, total: parts })
     }
     const space = await Space.load(files.contents, manifest, onSpaceProgress)
     const model = new LoadedModel(files, space, await spaceFingerprint(manifest), backend)
     try {
       throwIfAborted(signal)
-      onProgress({ stage: 'compile', file: `concept model ${manifest.defaultConceptModel}`, loaded: parts - 1, total: parts })
-      await model.conceptModel()
-      throwIfAborted(signal)
+      if (defaultConceptModel) {
+        onProgress({ stage: 'compile', file: `concept model ${defaultConceptModel}`, loaded: parts - 1, total: parts })
+        await model.conceptModel()
+        throwIfAborted(signal)
+      }
       onProgress({ stage: 'compile', file: 'everything', loaded: parts, total: parts })
       return model
     } catch (error) {
@@ -78,10 +81,10 @@ export class LoadedModel {
     return this.#files.manifest
   }
 
-  /** Beam size of the default concept model. */
+  /** Beam size of the default concept model; 5, as the reference's, where there is none. */
   get beam(): number {
     const { conceptModels, defaultConceptModel } = this.manifest
-    return conceptModels[defaultConceptModel]!.decoding.beam
+    return conceptModels[defaultConceptModel]?.decoding.beam ?? 5
   }
 
   get info(): ModelInfo {
@@ -129,9 +132,15 @@ export class LoadedModel {
    * A concept model of the folder, made ready at first need.
    *
    * @param name default: the manifest's default.
-   * @throws InvalidInput for a name the folder does not have; WebGpuUnavailable; ModelFormatError.
+   * @throws NoConceptModel for a folder without any; InvalidInput for a name the folder does not have; WebGpuUnavailable; ModelFormatError.
    */
   conceptModel(name = this.manifest.defaultConceptModel): Promise<Predictor> {
+    if (!this.manifest.defaultConceptModel) {
+      throw new NoConceptModel(
+        'This model folder has no concept model: it encodes, decodes and translates. To continue texts, load a folder that has one.',
+        { model: this.manifest.name },
+      )
+    }
     if (!Object.hasOwn(this.manifest.conceptModels, name)) {
       throw new InvalidInput(`There is no concept model "${name}" here: use ${Object.keys(this.manifest.conceptModels).join(' or ')}.`)
     }

@@ -82,10 +82,34 @@ export interface QuantLcmSettings {
   topK: number
 }
 
-export interface ContinueSettings extends SamplingSettings {
+/**
+ * How concepts are put into words: by beam search, or, where `textTopK`, `textTopP` or `textTemperature` is given, by drawing one token after another with
+ * the call's `seed` (same seed, same device: same text). `InvalidInput` for `beam` together with one of them.
+ */
+export interface TextSettings {
+  /** Beam size, 1 (greedy) to 64. Default: the model's. */
+  beam?: number
+  /** Draws from the `textTopK` likeliest tokens only, 1 or more. Default: from all. */
+  textTopK?: number
+  /** Draws from the nucleus only: the likeliest tokens whose probability together exceeds `textTopP`, 0 to 1; with `textTopK`, of those. Default: from all. */
+  textTopP?: number
+  /**
+   * What the logits are divided by, above 0 to 100: below 1 likely words become likelier, above 1 all become more alike. Default 1. `temperature`
+   * and `topK` of a concept model are another thing: they choose the concept, these its words.
+   */
+  textTemperature?: number
+  /** Longest sentence in tokens, special tokens included, from 3. Default and most: the model's limit. */
+  maxTokens?: number
+}
+
+export interface DecodeRequest extends TextSettings {
+  language: string
+  seed: number
+}
+
+export interface ContinueSettings extends SamplingSettings, TextSettings {
   concepts: number
   seed: number
-  beam?: number
   conceptModel?: string
   recall?: number
 }
@@ -99,6 +123,30 @@ export interface ContinueRequest extends ContinueSettings {
 /** `to` by default: the language of the last sentence. */
 export interface ContinueDocumentRequest extends ContinueSettings {
   to?: string
+}
+
+/** Several texts continued together, each `samples` times: sample k of a text with the seed `seed + k`. */
+export interface ContinueManyRequest extends Omit<ContinueSettings, 'recall'> {
+  texts: string[]
+  samples: number
+  language: string
+  to: string
+}
+
+/** A generated concept of one of several texts. `timing` is that of all concepts made together with it. */
+export interface ConceptOfMany extends Omit<Concept, 'recalled'> {
+  /** Index of the text. */
+  document: number
+  /** 0 … samples − 1. */
+  sample: number
+}
+
+/** How the continuation of one of several texts ended. */
+export interface ContinuedDocument extends Omit<ContinueResult, 'recalled'> {
+  /** Index of the text. */
+  document: number
+  /** 0 … samples − 1. */
+  sample: number
 }
 
 /** What can be done to a document; `open` changes nothing but what is remembered of it. */
@@ -170,11 +218,11 @@ export interface RowCounts {
   computed: number
 }
 
-export interface TranslateRequest {
+export interface TranslateRequest extends TextSettings {
   text: string
   from: string
   to: string
-  beam?: number
+  seed: number
 }
 
 export interface Translation {
@@ -206,9 +254,9 @@ export interface ModelInfo {
   dim: number
   languages: { code: string; name: string }[]
   maxCharacters: number
-  /** By name, as `conceptModel` takes it. */
+  /** By name, as `conceptModel` takes it. None in a folder that has a space only. */
   conceptModels: Record<string, ConceptModelInfo>
-  /** A key of `conceptModels`. */
+  /** A key of `conceptModels`; empty where there are none. */
   defaultConceptModel: string
   device: DeviceInfo
   storage: StorageInfo

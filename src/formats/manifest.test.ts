@@ -166,6 +166,13 @@ describe('parseManifest', () => {
     expect(manifest.conceptModels['two-tower']).toMatchObject({ scheduler: { beta_start: 0.001 } })
   })
 
+  test('a folder may have a space only', () => {
+    const { defaultConceptModel, ...rest } = example()
+    const spaceOnly = { ...rest, conceptModels: {}, defaultConceptModel: '' }
+    expect(parseManifest({ ...rest, conceptModels: {} })).toEqual(spaceOnly)
+    expect(parseManifest({ ...rest, conceptModels: {}, defaultConceptModel })).toEqual(spaceOnly)
+  })
+
   // A folder may have fewer concept models, as long as the default is there.
   const optional = ['base-lcm', 'one-tower', 'quant-lcm-c', 'quant-lcm-d'].map((name) => `conceptModels.${name}`)
   test.each(paths(example()).filter((path) => !optional.includes(path)))('a missing %s is a ModelFormatError', (path) => {

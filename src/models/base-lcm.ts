@@ -1,6 +1,7 @@
 import type { BaseLcmArchitecture } from '../formats/concept-model-manifest'
 import type { TensorSource } from '../formats/safetensors'
 import type { Gpu, Program, Tensor } from '../gpu'
+import { BaseLcmBatch } from './base-lcm-batch'
 import { CachedModel, type SharedParts } from './cached-model'
 import type { PredictOptions } from './concept-model'
 import { Contextualizer, type ContextualizerWeights, loadContextualizer } from './contextualizer'
@@ -9,7 +10,7 @@ import { loadNormalizer } from './normalizer'
 import { sampledPrediction } from './temperature'
 import { ModelWeights, type Projection, requireSizes } from './weights'
 
-interface BaseLcmParts extends SharedParts {
+export interface BaseLcmParts extends SharedParts {
   weights: ModelWeights
   contextualizer: ContextualizerWeights
   postnet: Projection
@@ -57,6 +58,10 @@ export class BaseLcm extends CachedModel<Contextualizer> {
 
   fork(): BaseLcm {
     return new BaseLcm(this.#parts)
+  }
+
+  batch(documents: number, room: number): BaseLcmBatch {
+    return new BaseLcmBatch(this.#parts, documents, room)
   }
 
   override dispose(): void {

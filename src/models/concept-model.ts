@@ -91,6 +91,35 @@ export interface ConceptModel {
   importRows(rows: Float32Array): Promise<void>
   /** A second, empty memory over the same weights. */
   fork(): ConceptModel
+  /**
+   * Empty memories over the same weights for several documents of up to `room` concepts each, which are continued together: as many of `documents` as
+   * the GPU can hold, see `ConceptBatch.size`. Where it is missing, `ForkedBatch` does the same one document after another.
+   */
+  batch?(documents: number, room: number): ConceptBatch
   /** Frees this memory's GPU buffers, and the weights when no other memory uses them. */
+  dispose(): void
+}
+
+/** A document of a batch whose next concept is wanted. */
+export interface BatchRequest {
+  /** 0 … size − 1. */
+  document: number
+  noise: NoiseSource
+}
+
+/** Several documents that a model continues together, each as if it were alone, to the same bits. One call at a time. */
+export interface ConceptBatch {
+  /** Documents there are, 1 or more. */
+  readonly size: number
+  /**
+   * Adds the concepts of rows [n, rowWidth] that the model's own memory exported, where they followed the very concepts that the document has.
+   * @throws InvalidInput for a size that is not n·rowWidth, ContextFull.
+   */
+  importRows(document: number, rows: Float32Array): Promise<void>
+  /** Adds a raw concept [dim] to a document that something was predicted for. @throws InvalidInput, ContextFull. */
+  append(document: number, concept: Float32Array): Promise<void>
+  /** The raw concepts [dim] that follow those of some of the documents. @throws InvalidInput, Aborted, DeviceLost. */
+  predict(requests: readonly BatchRequest[], options?: Omit<PredictOptions, 'noise' | 'onStep'>): Promise<Float32Array[]>
+  /** Frees the GPU buffers. */
   dispose(): void
 }

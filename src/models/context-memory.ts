@@ -3,6 +3,7 @@ import type { Gpu, Program, Tensor } from '../gpu'
 import { writeCursor } from '../ops'
 import { blockRows } from './contextualizer'
 import { requireCut, requireRoom } from './memory-rules'
+import type { SampledDocument, SampledMemory } from './sampler'
 
 /** What a memory is made of: things with a row for every concept. */
 export interface MemoryParts {
@@ -22,7 +23,7 @@ export const initialRows = 64
  * The concepts of one document on their way into the caches of a model: in blocks, through the same programs whether they come all at once or
  * one by one. The last concept waits for `takePending`, so that encoding it and predicting the next are one submission.
  */
-export class ContextMemory {
+export class ContextMemory implements SampledMemory {
   readonly capacity: number
   /** Concepts there is room for now; programs that bind a cache are good for one value of it. */
   room: number
@@ -47,6 +48,11 @@ export class ContextMemory {
 
   get length(): number {
     return this.#length
+  }
+
+  /** The one document, for `Sampler`. */
+  get documents(): SampledDocument[] {
+    return [{ length: this.#length, base: 0 }]
   }
 
   /** Adds normalised concepts [n, dim]: all of them or, after an error or abort, none. @throws ContextFull, Aborted, DeviceLost. */

@@ -1,5 +1,5 @@
 import type { Gpu, Program, Tensor } from '../gpu'
-import type { AddRows } from '../ops'
+import type { AddRows, Matrix } from '../ops'
 import type { DocumentReader } from './cached-model'
 import { blockRows } from './contextualizer'
 import type { Kernels } from './kernels'
@@ -36,7 +36,7 @@ export interface StepEmbedding {
 export interface InterleavedWeights {
   architecture: InterleavedArchitecture
   /** The columns of the input layer that take a concept, [d, sonarDim]. */
-  conceptColumns: Tensor
+  conceptColumns: Matrix
   /** Those that take the embedding of its step, [d, e], and the bias. */
   stepColumns: Projection
   /** [positions, d] */
@@ -176,7 +176,7 @@ export class InterleavedTower implements DocumentReader, DenoisingNetwork {
     const cursor = this.#cursor
     const atCursor = { cursor, plus: 1 }
 
-    linear.record(program, { input: this.latent, sharedInput: true, weight: conceptColumns, bias: this.#noBias, output: hidden, rows })
+    linear.record(program, { input: this.latent, inputRows: 1, weight: conceptColumns, bias: this.#noBias, output: hidden, rows })
     addRows.record(program, { tensor: hidden, rows, table: steps!, cursor, first: 'step', sameRow: true })
     addRows.record(program, { tensor: hidden, rows, table: positions, cursor, first: { plus: 1 }, sameRow: true })
     for (const [index, layer] of layers.entries()) {

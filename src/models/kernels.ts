@@ -7,6 +7,7 @@ import {
   loadRmsNorm,
   loadRope,
   loadSwiGlu,
+  matrixType,
   type RmsNorm,
   type Rope,
   type SwiGluArguments,
@@ -35,8 +36,8 @@ export async function loadKernels(
     loadAttention(gpu),
   ])
   return {
-    linear: { record: (program, call) => linears.get(call.weight.type)!.record(program, call) },
-    swiGlu: { record: (program, call) => swiGlus.get(call.gateWeight.type)!.record(program, call) },
+    linear: { record: (program, call) => linears.get(matrixType(call.weight))!.record(program, call) },
+    swiGlu: { record: (program, call) => swiGlus.get(matrixType(call.gateWeight))!.record(program, call) },
     rmsNorm,
     rope,
     attention,

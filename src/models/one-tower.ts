@@ -103,6 +103,6 @@ export class OneTower extends CachedModel<InterleavedTower> {
   }
 
   protected override predictNormalized(options: PredictOptions): Promise<Float32Array> {
-    return this.#sampler.sample(options)
+    return this.#sampler.sample({ ...options, noise: [options.noise] })
   }
 }

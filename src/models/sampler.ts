@@ -1,8 +1,7 @@
 import { throwIfAborted } from '../errors'
 import type { Gpu, Program, Tensor } from '../gpu'
 import { type DdimStep, packDdimCoefficients, writeCursor } from '../ops'
-import type { PredictOptions } from './concept-model'
-import type { ContextMemory } from './context-memory'
+import type { NoiseSource, PredictOptions } from './concept-model'
 import { type DenoisingTerms, denoisingSteps, initialLatent, type ResolvedOptions, resolveSampling } from './denoising-steps'
 import { Pacer } from './pacer'
 import type { NoiseSchedule, SchedulerConfig } from './schedule'
@@ -14,34 +13,56 @@ interface Plan {
   steps: DenoisingTerms[]
   programs: Program[]
   coefficients: Tensor
-  /** [steps, dim], where η > 0. */
+  /** [steps, documents · dim], where η > 0. */
   noise: Tensor | undefined
 }
 
 /** What turns a noisy concept into a cleaner one. */
 export interface DenoisingNetwork {
-  /** The noisy normalised concept, [1, dim]. */
+  /** The noisy normalised concepts, one a document, [documents, dim]. */
   readonly latent: Tensor
-  /** [2, dim]: row 0 with the document in view, row 1 (unconditional) without. */
+  /** [2 · documents, dim]: rows with their document in view, then as many (unconditional) ones without. */
   readonly prediction: Tensor
   /**
    * Records one pass at step `cursor.step`: `latent` → `prediction`, after the `cursor.position + 1` concepts in memory.
    *
-   * @param rows 2 to compute the unconditional row as well
+   * @param rowsEach 2 to compute the unconditional rows as well
    * @param tables what depends on the timestep alone, a row a step
+   * @param documents how many concepts are denoised at once; more than 1 only where the memory has several documents
    */
-  recordStep(program: Program, rows: 1 | 2, tables: readonly Tensor[]): void
+  recordStep(program: Program, rowsEach: 1 | 2, tables: readonly Tensor[], documents: number): void
+}
+
+/** A document whose next concept is sampled. */
+export interface SampledDocument {
+  /** Concepts that it has. */
+  length: number
+  /** Where its rows begin in the caches. */
+  base: number
+}
+
+/** The documents that concepts are sampled for, all at once. */
+export interface SampledMemory {
+  /** Changes when the caches do, which programs bind. */
+  readonly room: number
+  readonly documents: readonly SampledDocument[]
+  /** What has to be computed first. */
+  takePending(): Program[]
 }
 
 export interface SamplerParts {
   denoiser: DenoisingNetwork
   ddimStep: DdimStep
   cursor: Tensor
-  memory: ContextMemory
+  memory: SampledMemory
   /** New tables of the denoiser for these timesteps. */
   tables: (timesteps: readonly number[]) => Tensor[]
   scheduler: SchedulerConfig
   schedule: NoiseSchedule
+}
+
+export interface SampleOptions extends Omit<PredictOptions, 'noise'> {
+  noise: readonly NoiseSource[]
 }
 
 /** The denoising loop of a diffusion model: recorded once for given options, then replayed for every concept (reference/lcm.md §4). */
@@ -61,17 +82,22 @@ export class Sampler {
   }
 
   /**
-   * The normalised concept [dim] that follows those in memory. One submission and one read-back, unless the GPU is so slow that the steps are
-   * spread over several submissions. @throws InvalidInput, Aborted, DeviceLost.
+   * The normalised concepts [documents, dim] that follow those in memory. One submission and one read-back, unless the GPU is so slow that the
+   * steps are spread over several submissions. @throws InvalidInput, Aborted, DeviceLost.
+   * @param options.noise a source for each document of the memory; `onStep` is for one document.
    */
-  async sample({ noise, sampling = {}, signal, onStep }: PredictOptions): Promise<Float32Array> {
+  async sample({ noise, sampling = {}, signal, onStep }: SampleOptions): Promise<Float32Array> {
     const { denoiser, memory, cursor } = this.#parts
     const options = resolveSampling(sampling, this.#parts.scheduler)
-    const plan = this.#planFor(options)
-    const dim = this.#estimate.size
-    this.#gpu.write(denoiser.latent, initialLatent(noise(dim), options))
-    for (const step of plan.noise ? plan.steps.keys() : []) this.#gpu.write(plan.noise!, noise(dim), step * dim)
-    writeCursor(this.#gpu, cursor, { position: memory.length - 1, contextLength: memory.length + 1, step: 0 })
+    const { documents } = memory
+    const plan = this.#planFor(options, documents.length)
+    const dim = denoiser.latent.shape[1]!
+    for (const [row, { length, base }] of documents.entries()) {
+      const draw = noise[row]!
+      this.#gpu.write(denoiser.latent, initialLatent(draw(dim), options), row * dim)
+      for (const step of plan.noise ? plan.steps.keys() : []) this.#gpu.write(plan.noise!, draw(dim), (step * documents.length + row) * dim)
+      writeCursor(this.#gpu, cursor, { position: length - 1, contextLength: length + 1, step: 0, base }, row)
+    }
     throwIfAborted(signal)
 
     let pending = memory.takePending()
@@ -82,7 +108,7 @@ export class Sampler {
       pending = []
       step += count
       const finished = step === plan.programs.length
-      const estimate = finished || onStep ? await this.#gpu.read(this.#estimate) : await this.#gpu.finished()
+      const estimate = finished || onStep ? await this.#gpu.read(this.#estimate, 0, documents.length * dim) : await this.#gpu.finished()
       this.#pacer.measured(count, performance.now() - started)
       throwIfAborted(signal)
       if (estimate && onStep) {
@@ -98,30 +124,31 @@ export class Sampler {
     for (const table of this.#tables.tables) table.destroy()
   }
 
-  #planFor(options: ResolvedOptions): Plan {
-    const key = JSON.stringify([options, this.#parts.memory.room])
+  #planFor(options: ResolvedOptions, documents: number): Plan {
+    const key = JSON.stringify([options, this.#parts.memory.room, documents])
     if (this.#plan?.key !== key) {
       destroyPlan(this.#plan)
       this.#plan = undefined
-      this.#plan = this.#record(options, key)
+      this.#plan = this.#record(options, documents, key)
     }
     return this.#plan
   }
 
   /** @throws InvalidInput for options out of range, before anything is made. */
-  #record(options: ResolvedOptions, key: string): Plan {
+  #record(options: ResolvedOptions, documents: number, key: string): Plan {
     const { denoiser, ddimStep, cursor } = this.#parts
     const steps = denoisingSteps(options, this.#parts)
     const gpu = this.#gpu
     const coefficients = gpu.tensor('coefficients', [steps.length, 8], { data: packDdimCoefficients(steps) })
-    const noise = options.eta > 0 ? gpu.tensor('noise', [steps.length, this.#estimate.size]) : undefined
+    const noise = options.eta > 0 ? gpu.tensor('noise', [steps.length, documents * this.#estimate.shape[1]!]) : undefined
     const tables = this.#tablesFor(steps.map(({ timestep }) => timestep))
     const record = (guided: boolean) => {
       const program = gpu.program(guided ? 'guided denoising step' : 'denoising step')
-      denoiser.recordStep(program, guided ? 2 : 1, tables)
+      denoiser.recordStep(program, guided ? 2 : 1, tables, documents)
       const { prediction, latent } = denoiser
       const { guidanceScale, guidanceRescale, epsilonScaling, clipNoise, clipEstimate, dynamicThreshold } = options
       ddimStep.record(program, {
+        rows: documents,
         prediction,
         latent,
         estimate: this.#estimate,

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { Aborted, ContextFull, InvalidInput, ModelFormatError } from '../errors'
 import type { TwoTowerArchitecture } from '../formats/concept-model-manifest'
-import { type Gpu, requestGpu } from '../gpu'
+import { type Gpu, requestGpu, type Tensor } from '../gpu'
 import type { DenoisingStep, SamplingOptions } from './concept-model'
 import { expectedConcept } from './diffusion-reference'
 import { generate, seededNoise } from './generate'
@@ -335,6 +335,27 @@ describe('prediction', () => {
 })
 
 describe('weights', () => {
+  test('matrices larger than a binding may be are split, and nothing else changes', async () => {
+    const { limits } = gpu.info
+    const allowed = limits.maxStorageBufferBindingSize!
+    const tensor = vi.spyOn(gpu, 'tensor')
+    limits.maxStorageBufferBindingSize = 3000
+    const split = await load().finally(() => {
+      limits.maxStorageBufferBindingSize = allowed
+    })
+    const matrices = tensor.mock.results.map(({ value }) => value as Tensor).filter(({ label }) => label.endsWith('.weight'))
+    tensor.mockRestore()
+    for (const { label, size } of matrices) expect(4 * size, label).toBeLessThanOrEqual(3000)
+    expect(matrices.filter(({ label }) => label === 'denoiser.layers.0.modulator.fc.weight')).toHaveLength(13)
+    const whole = await load()
+    for (const model of [split, whole]) await model.append(concepts(5))
+    const got = await predict(split)
+    expect(got).toEqual(await predict(whole))
+    expect(relative(got, expected(small, concepts(5), sampling, {}))).toBeLessThan(2e-5)
+    split.dispose()
+    whole.dispose()
+  })
+
   test('a missing tensor, and one of another shape, are named', async () => {
     const source = new RandomWeights(twoTowerShapes(small))
     const name = 'denoiser.layers.1.modulator.fc.weight'

@@ -13,9 +13,10 @@ import { loadNormalizer } from './normalizer'
 import { Sampler } from './sampler'
 import { type NoiseSchedule, noiseSchedule, type SchedulerConfig, schedulerDefaults } from './schedule'
 import type { StateColumn } from './state-rows'
+import { TwoTowerBatch } from './two-tower-batch'
 import { ModelWeights, requireSizes } from './weights'
 
-interface TwoTowerParts extends SharedParts {
+export interface TwoTowerParts extends SharedParts {
   weights: ModelWeights
   contextualizer: ContextualizerWeights
   denoiser: DenoiserWeights
@@ -114,6 +115,10 @@ export class TwoTower extends CachedModel<Contextualizer> implements TwoTowerPas
     return new TwoTower(this.#parts)
   }
 
+  batch(documents: number, room: number): TwoTowerBatch {
+    return new TwoTowerBatch(this.#parts, documents, room)
+  }
+
   forward(
     concepts: Float32Array,
     rows: readonly { noisy: Float32Array; timestep: number; visible: number }[],
@@ -152,7 +157,7 @@ export class TwoTower extends CachedModel<Contextualizer> implements TwoTowerPas
   }
 
   protected override predictNormalized(options: PredictOptions): Promise<Float32Array> {
-    return this.#sampler.sample(options)
+    return this.#sampler.sample({ ...options, noise: [options.noise] })
   }
 
   protected override get columns(): StateColumn[] {

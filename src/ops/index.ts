@@ -27,6 +27,7 @@ export {
   packDdimCoefficients,
 } from './ddim-step'
 export { type Linear, type LinearArguments, loadLinear } from './linear'
+export { type Matrix, matrixType } from './matrix-kernel'
 export { loadRmsNorm, type RmsNorm, type RmsNormArguments } from './rms-norm'
 export { loadRope, type Rope, type RopeArguments } from './rope'
 export { loadSwiGlu, type SwiGlu, type SwiGluArguments } from './swi-glu'
