@@ -118,6 +118,8 @@ export interface DocumentContent {
   /** Empty when it was given none. */
   title: string
   sentences: DocumentSentence[]
+  /** Whether its sentences are in the concept memory. */
+  remembered: boolean
 }
 
 /** A document in the list of those kept in this browser. */
