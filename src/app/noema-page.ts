@@ -5,6 +5,7 @@ import { controls } from './controls'
 import './dials-panel'
 import './document-list'
 import './loading-banner'
+import './memory-panel'
 import { shortLanguage } from './messages'
 import './page-header'
 import './performance-strip'
@@ -56,6 +57,7 @@ export class NoemaPage extends WorkspaceElement {
         border-left: 1px solid var(--line);
       }
 
+      memory-panel,
       dials-panel {
         display: block;
         margin-top: 1.75rem;
@@ -129,8 +131,9 @@ export class NoemaPage extends WorkspaceElement {
         }}
       ></page-header>
       <loading-banner .workspace=${workspace}></loading-banner>
-      <nav id="documents" class=${this.showsDocuments ? 'open' : 'closed'} aria-label=${messages.documents}>
+      <nav id="documents" class=${this.showsDocuments ? 'open' : 'closed'} aria-label=${`${messages.documents}, ${messages.memory}`}>
         <document-list .workspace=${workspace}></document-list>
+        <memory-panel .workspace=${workspace}></memory-panel>
       </nav>
       <main>
         <text-view .workspace=${workspace}></text-view>

@@ -41,10 +41,11 @@ class PerformanceStrip extends WorkspaceElement {
   override render() {
     const { messages, workspace } = this
     const { measured, kept, interfaceLanguage: language } = workspace
-    const { speed, rows } = measured
+    const { speed, rows, recalled } = measured
     const facts = [
       [messages.speed, speed === null ? messages.none : messages.conceptsPerSecond(decimal(speed, language))],
       [messages.states, rows ? messages.statesReused(rows.remembered + rows.restored, rows.computed) : messages.none],
+      [messages.memory, recalled > 0 ? messages.recalledCount(recalled) : messages.none],
       [messages.kept, kept === null ? messages.none : bytes(kept, language)],
       [messages.adapter, this.#adapter()],
     ]
