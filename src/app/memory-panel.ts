@@ -86,7 +86,7 @@ class MemoryPanel extends WorkspaceElement {
           </select>
           <button type="submit" aria-disabled=${!noema || this.isSearching}>${messages.search}</button>
         </form>
-        <p role="status" class="quiet">${this.#status()}</p>
+        <p aria-live="polite" class="quiet">${this.#status()}</p>
         ${remembered.found ? html`<found-sentences .workspace=${workspace} .found=${remembered.found}></found-sentences>` : nothing}
       </section>
     `
