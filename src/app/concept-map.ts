@@ -172,6 +172,7 @@ class ConceptMap extends WorkspaceElement {
     const { neighbours } = remembered
     const drawn = this.#drawn
     const isNew = trajectory !== drawn.trajectory
+    if (isNew) this.#shown = 0
     if (isNew || concepts !== drawn.concepts || neighbours !== drawn.neighbours) this.#draw({ concepts, trajectory, neighbours })
     if (isNew) this.#reveal()
     this.#highlight(highlighted === null ? -1 : highlighted - this.#first)
@@ -211,6 +212,7 @@ class ConceptMap extends WorkspaceElement {
   #reveal(): void {
     cancelAnimationFrame(this.#frame)
     const { length } = this.#drawn.trajectory
+    if (length === 0) return
     const started = performance.now()
     const show = () => {
       const part = isStill() ? 1 : Math.min(1, (performance.now() - started) / pathDuration)
@@ -221,7 +223,6 @@ class ConceptMap extends WorkspaceElement {
       }
       if (part < 1) this.#frame = requestAnimationFrame(show)
     }
-    this.#shown = 0
     show()
   }
 

@@ -57,7 +57,6 @@ class MemoryPanel extends WorkspaceElement {
   override render() {
     const { messages, workspace } = this
     const { session, remembered, documents, noema } = workspace
-    const remember = ({ target }: Event) => workspace.remember((target as HTMLInputElement).checked)
     return html`
       <section aria-labelledby="heading">
         <h2 id="heading">${messages.memory}</h2>
@@ -67,7 +66,7 @@ class MemoryPanel extends WorkspaceElement {
             .checked=${session?.remembered ?? false}
             ?disabled=${!session}
             aria-describedby="remember-meaning"
-            @change=${remember}
+            @change=${this.#remember}
           />
           ${messages.remember}
         </label>
@@ -101,6 +100,13 @@ class MemoryPanel extends WorkspaceElement {
     if (this.isSearching) return this.messages.reading
     if (found?.length === 0) return this.messages.nothingFound
     return size === null ? '' : this.messages.rememberedCount(size)
+  }
+
+  /** Where it fails, the box says again what holds. */
+  async #remember({ target }: Event): Promise<void> {
+    const box = target as HTMLInputElement
+    await this.workspace.remember(box.checked)
+    box.checked = this.workspace.session?.remembered ?? false
   }
 
   #chooseLanguage({ target }: Event): void {

@@ -55,9 +55,9 @@ export class Remembered {
     })
   }
 
-  /** Notes what was recalled for the last `count` sentences of a document. */
-  note({ id, sentences }: Session, count: number, recalled: readonly RememberedConcept[]): void {
-    for (const { text } of sentences.slice(sentences.length - count)) {
+  /** Notes what was recalled for the sentences of a document from index `start` on. */
+  note({ id, sentences }: Session, start: number, recalled: readonly RememberedConcept[]): void {
+    for (const { text } of sentences.slice(start)) {
       if (recalled.length > 0) this.#origins.set(keyOf(id, text), recalled)
       else this.#origins.delete(keyOf(id, text))
     }

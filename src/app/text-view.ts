@@ -152,6 +152,7 @@ class TextView extends WorkspaceElement {
           role="button"
           data-index=${index}
           data-recalled=${recalled || nothing}
+          title=${recalled > 0 ? messages.recalledCount(recalled) : nothing}
           tabindex=${index === this.reachable ? 0 : -1}
           lang=${shortLanguage(language)}
           aria-label=${recalled > 0 ? `${said} ${messages.recalledCount(recalled)}` : said}

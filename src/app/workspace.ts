@@ -1,4 +1,4 @@
-import type { Noema, Session } from '../api'
+import type { Noema, RememberedConcept, Session } from '../api'
 import { continueOptions } from './dials'
 import { DocumentWorkspace, newId } from './document-workspace'
 import { rows } from './numbers'
@@ -112,24 +112,27 @@ export class Workspace extends DocumentWorkspace {
   /** @returns why it ended before all sentences were written, if it did */
   async #generate(session: Session, noema: Noema, signal: AbortSignal, concepts = this.dials.concepts): Promise<Outcome | null> {
     this.say(null)
+    const start = session.sentences.length
     let milliseconds = 0
     let count = 0
+    let recalled: readonly RememberedConcept[] = []
     try {
       const stream = session.continue({ ...continueOptions(noema.info, this.dials), concepts, signal })
       for (;;) {
         const { value, done } = await stream.next()
         if (done) {
-          this.remembered.note(session, count, value.recalled)
-          this.measured = { ...this.measured, rows: value.rows, recalled: value.recalled.length }
+          this.measured = { ...this.measured, rows: value.rows }
           return outcomes[value.stop]
         }
         milliseconds += value.timing.predict + value.timing.decode
         count++
+        recalled = value.recalled ?? recalled
+        this.remembered.note(session, start, recalled)
         this.sentences = session.sentences
         this.newest = session.sentences.length - 1
         this.concepts = [...this.concepts, value.embedding]
         this.trajectory = value.trajectory ? rows(value.trajectory, noema.info.dim) : []
-        this.measured = { ...this.measured, speed: (1000 * count) / milliseconds }
+        this.measured = { ...this.measured, speed: (1000 * count) / milliseconds, recalled: recalled.length }
         this.changed()
       }
     } finally {
