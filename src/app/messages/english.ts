@@ -122,6 +122,7 @@ export const english = {
     recall: ['Recall', 'How many of the most similar remembered sentences the model reads before the text.'],
   },
   dialUnused: (model: string) => `Does not apply to ${model}: it draws no concepts from noise.`,
+  temperatureUnused: (model: string) => `Does not apply to ${model}: its chance is the initial noise.`,
   sameLanguage: 'as the text',
 
   performance: 'Performance',

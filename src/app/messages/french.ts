@@ -122,6 +122,7 @@ export const french: Messages = {
     recall: ['Rappel', 'Combien des phrases mémorisées les plus semblables le modèle lit avant le texte.'],
   },
   dialUnused: (model) => `Ne concerne pas ${model} : il ne tire pas ses concepts du bruit.`,
+  temperatureUnused: (model) => `Ne concerne pas ${model} : son hasard est le bruit initial.`,
   sameLanguage: 'comme le texte',
 
   performance: 'Performance',

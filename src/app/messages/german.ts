@@ -123,6 +123,7 @@ export const german: Messages = {
     recall: ['Erinnerung', 'Wie viele der ähnlichsten gemerkten Sätze das Modell vor dem Text liest.'],
   },
   dialUnused: (model) => `Gilt nicht für ${model}: Es zieht seine Konzepte nicht aus Rauschen.`,
+  temperatureUnused: (model) => `Gilt nicht für ${model}: Sein Zufall ist das Anfangsrauschen.`,
   sameLanguage: 'wie der Text',
 
   performance: 'Leistung',

@@ -122,6 +122,7 @@ export const spanish: Messages = {
     recall: ['Evocación', 'Cuántas de las frases recordadas más parecidas lee el modelo antes del texto.'],
   },
   dialUnused: (model) => `No se aplica a ${model}: no saca sus conceptos del ruido.`,
+  temperatureUnused: (model) => `No vale para ${model}: su azar es el ruido inicial.`,
   sameLanguage: 'como el texto',
 
   performance: 'Rendimiento',
