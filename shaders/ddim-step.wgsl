@@ -4,14 +4,14 @@
 //   guided:    e = e_u + g (e_c - e_u);   e *= r std(e_c) / std(e) + 1 - r;   x0 = (x - sqrt(1 - a) e) / sqrt(a)
 //   unguided:  e = e_c;                   x0 as the conditional prediction says
 //   e /= epsilon_scaling;   x0 limited: clamped, or dynamically thresholded (Saharia et al. 2022)
-//   estimate = x0;   x = clamp( sqrt(p) x0 + sqrt(1 - p - sigma^2) e + sigma n );   cursor.step += 1
+//   estimate[step] = x0;   x = clamp( sqrt(p) x0 + sqrt(1 - p - sigma^2) e + sigma n );   cursor.step += 1
 //
 // Dispatch (rows): a workgroup a concept, because the standard deviations and the quantile run over all channels. Lane l owns channels
 // l, l + LANES, ... throughout (coalesced); only the quantile reads what other lanes wrote.
 //
 // binding 1  prediction    [2 rows, dim] f32: the conditional ones, then the unconditional ([rows, dim] where not guided)
 //         2  latent        [rows, dim] f32: x, replaced
-//         3  estimate      [rows, dim] f32: written
+//         3  estimate      [steps, rows, dim] f32: the rows of this step are written
 //         4  coefficients  [steps, 8] f32: sqrt(a), sqrt(1 - a), sqrt(p), sqrt(1 - p - sigma^2), sigma, guided, -, -
 //         5  noise         [steps, rows, dim] f32: n; any buffer where there is none
 //         6  cursors       [rows] u32 [position, contextLength, step, base]
@@ -52,8 +52,10 @@ struct Coefficients {
 
 override LANES: u32;
 
-// First element of this workgroup's concept in latent, estimate and the conditional half of prediction.
+// First element of this workgroup's concept in latent and the conditional half of prediction.
 var<private> own: u32;
+// The same among the rows of this step in estimate and noise.
+var<private> here: u32;
 
 var<workgroup> shared_step: u32;
 var<workgroup> partial: array<vec2f, LANES>;
@@ -67,6 +69,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     cursors[group.x].z += 1u;
   }
   let step = workgroupUniformLoad(&shared_step);
+  here = step * params.rows * params.dim + own;
   let at = coefficients[step];
   let guided = params.guided == 1u && at.guided == 1.0;
 
@@ -77,9 +80,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 
   for (var c = lane; c < params.dim; c += LANES) {
     if (guided) {
-      estimate[own + c] = (latent[own + c] - at.sqrt_one_minus_alpha * rescale * guided_noise(c, at)) / at.sqrt_alpha;
+      estimate[here + c] = (latent[own + c] - at.sqrt_one_minus_alpha * rescale * guided_noise(c, at)) / at.sqrt_alpha;
     } else {
-      estimate[own + c] = clean_sample(c, at);
+      estimate[here + c] = clean_sample(c, at);
     }
   }
 
@@ -96,17 +99,17 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       e = noise_in(prediction[own + c], latent[own + c], at);
     }
     e /= params.epsilon_scaling;
-    var sample = estimate[own + c];
+    var sample = estimate[here + c];
     if (params.limiting > 0u) {
       sample = clamp(sample, -bound, bound);
     }
     if (params.limiting == 2u) {
       sample /= bound;
     }
-    estimate[own + c] = sample;
+    estimate[here + c] = sample;
     var next = at.sqrt_alpha_previous * sample + at.direction * e;
     if (params.noisy == 1u) {
-      next += at.sigma * noise[step * params.rows * params.dim + own + c];
+      next += at.sigma * noise[here + c];
     }
     latent[own + c] = clamp(next, -params.clip_noise, params.clip_noise);
   }
@@ -172,10 +175,10 @@ fn sum_over_lanes(lane: u32, value: vec2f) -> vec2f {
 fn magnitude_quantile(lane: u32) -> f32 {
   storageBarrier();
   for (var c = lane; c < params.dim; c += LANES) {
-    let magnitude = abs(estimate[own + c]);
+    let magnitude = abs(estimate[here + c]);
     var rank = 0u;
     for (var other = 0u; other < params.dim; other++) {
-      let against = abs(estimate[own + other]);
+      let against = abs(estimate[here + other]);
       rank += u32(against < magnitude || (against == magnitude && other < c));
     }
     if (rank == params.lower_rank) {

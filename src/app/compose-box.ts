@@ -2,6 +2,7 @@ import { css, html, nothing } from 'lit'
 import { controls } from './controls'
 import { floresCodes, shortLanguage } from './messages'
 import { WorkspaceElement } from './workspace-element'
+import './writing-tools'
 
 /** Where the visitor writes, and the buttons that make the model write. */
 class ComposeBox extends WorkspaceElement {
@@ -99,6 +100,7 @@ class ComposeBox extends WorkspaceElement {
             </select>
           </label>
         </div>
+        <writing-tools .workspace=${workspace}></writing-tools>
       </form>
     `
   }

@@ -74,6 +74,8 @@ test('the language of the text is left to the document unless another is chosen'
     guidance: 1,
     initialNoiseScale: 1,
     beam: 5,
+    trajectory: true,
   })
+  expect(continueOptions(info, { ...dials, recall: 3 }).recall).toBe(3)
   expect(continueOptions(info, { ...dials, to: 'deu_Latn' }).to).toBe('deu_Latn')
 })

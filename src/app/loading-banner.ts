@@ -54,8 +54,8 @@ class LoadingBanner extends WorkspaceElement {
   ]
 
   override render() {
-    const { loading, error, readings, noema } = this.workspace
-    const problem = error ?? readings.error
+    const { loading, error, readings, remembered, noema } = this.workspace
+    const problem = error ?? readings.error ?? remembered.error
     return html`
       ${loading.state === 'loading' ? this.#progress(loading.progress) : nothing}
       <div role="alert" class="problem">
@@ -93,6 +93,7 @@ class LoadingBanner extends WorkspaceElement {
     const { messages, workspace } = this
     const dismiss = () => {
       workspace.readings.error = null
+      workspace.remembered.error = null
       workspace.set({ error: null })
     }
     return html`

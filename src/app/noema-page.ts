@@ -5,6 +5,7 @@ import { controls } from './controls'
 import './dials-panel'
 import './document-list'
 import './loading-banner'
+import './memory-panel'
 import { shortLanguage } from './messages'
 import './offline-notice'
 import './page-header'
@@ -57,6 +58,7 @@ export class NoemaPage extends WorkspaceElement {
         border-left: 1px solid var(--line);
       }
 
+      memory-panel,
       dials-panel {
         display: block;
         margin-top: 1.75rem;
@@ -133,8 +135,9 @@ export class NoemaPage extends WorkspaceElement {
         <loading-banner .workspace=${workspace}></loading-banner>
         <offline-notice .workspace=${workspace}></offline-notice>
       </div>
-      <nav id="documents" class=${this.showsDocuments ? 'open' : 'closed'} aria-label=${messages.documents}>
+      <nav id="documents" class=${this.showsDocuments ? 'open' : 'closed'} aria-label=${`${messages.documents}, ${messages.memory}`}>
         <document-list .workspace=${workspace}></document-list>
+        <memory-panel .workspace=${workspace}></memory-panel>
       </nav>
       <main>
         <text-view .workspace=${workspace}></text-view>

@@ -42,10 +42,11 @@ class PerformanceStrip extends WorkspaceElement {
     const { messages, workspace } = this
     const { measured, kept, isShellStored, noema, interfaceLanguage: language } = workspace
     const isAvailableOffline = isShellStored && noema?.info.storage.stored === true
-    const { speed, rows } = measured
+    const { speed, rows, recalled } = measured
     const facts = [
       [messages.speed, speed === null ? messages.none : messages.conceptsPerSecond(decimal(speed, language))],
       [messages.states, rows ? messages.statesReused(rows.remembered + rows.restored, rows.computed) : messages.none],
+      [messages.memory, recalled > 0 ? messages.recalledCount(recalled) : messages.none],
       [messages.kept, kept === null ? messages.none : bytes(kept, language)],
       [messages.offline, isAvailableOffline ? messages.offlineReady : messages.offlineNotYet],
       [messages.adapter, this.#adapter()],

@@ -224,6 +224,7 @@ export class Engine {
       conceptModel,
       to,
       recall = 0,
+      trajectory,
       ...sampling
     }: ContinueDocumentRequest,
     signal: AbortSignal,
@@ -249,16 +250,17 @@ export class Engine {
     const vectors = withRecalled(recalled, read.concepts)
     const rows = await predictor.recall(vectors)
     const first = vectors.length / model.space.dim
-    const generation = predictor.generate(vectors, { concepts, seed, sampling, signal })
+    const generation = predictor.generate(vectors, { concepts, seed, sampling, trajectory, signal })
     try {
       for (let index = 0; ; index++) {
         const { value, done } = await generation.next()
         if (done) return { result: { stop: value, sentences, recalled, rows }, stored: predictor.stored() }
+        const { milliseconds, ...predicted } = value
         const start = performance.now()
-        const [decoded] = await model.space.decode(value.embedding, { ...words(first + index), language, signal })
-        const timing = { predict: value.milliseconds, decode: performance.now() - start }
+        const [decoded] = await model.space.decode(predicted.embedding, { ...words(first + index), language, signal })
+        const timing = { predict: milliseconds, decode: performance.now() - start }
         const source = index === 0 && recalled.length > 0 && { recalled }
-        await onConcept({ index, text: decoded?.text ?? '', language, embedding: value.embedding, timing, ...source })
+        await onConcept({ index, text: decoded?.text ?? '', language, ...predicted, timing, ...source })
       }
     } finally {
       await generation.return('length')

@@ -28,7 +28,7 @@ export class BaseLcmBatch extends CachedBatch {
 
   protected override async predictNormalized(
     noise: readonly NoiseSource[],
-    { sampling, signal }: Omit<PredictOptions, 'noise' | 'onStep'>,
+    { sampling, signal }: Omit<PredictOptions, 'noise' | 'onStep' | 'onTrajectory'>,
   ): Promise<Float32Array> {
     const { gpu, normalizer } = this.#parts
     const { dim } = normalizer

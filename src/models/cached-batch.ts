@@ -77,7 +77,10 @@ export abstract class CachedBatch implements ConceptBatch, SampledMemory {
     held.isNew = true
   }
 
-  async predict(requests: readonly BatchRequest[], options: Omit<PredictOptions, 'noise' | 'onStep'> = {}): Promise<Float32Array[]> {
+  async predict(
+    requests: readonly BatchRequest[],
+    options: Omit<PredictOptions, 'noise' | 'onStep' | 'onTrajectory'> = {},
+  ): Promise<Float32Array[]> {
     const chosen = requests.map(({ document }) => document)
     const empty = chosen.find((document) => this.#document(document).length === 0)
     if (empty !== undefined) throw new InvalidInput(`Document ${empty} has nothing to continue: import its rows first.`)
@@ -122,7 +125,7 @@ export abstract class CachedBatch implements ConceptBatch, SampledMemory {
   /** The normalised concepts [chosen, dim] that follow those of the chosen documents. It writes the cursors and submits `takePending` first. */
   protected abstract predictNormalized(
     noise: readonly NoiseSource[],
-    options: Omit<PredictOptions, 'noise' | 'onStep'>,
+    options: Omit<PredictOptions, 'noise' | 'onStep' | 'onTrajectory'>,
   ): Promise<Float32Array>
 
   /** Where the rows of the state lie, in the order in which the model exports them. */

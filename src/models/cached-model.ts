@@ -4,7 +4,7 @@ import type { ConceptModel, PredictOptions } from './concept-model'
 import { ContextMemory, initialRows } from './context-memory'
 import type { Kernels } from './kernels'
 import { requireConcepts, requireRange, Turn, wholeRows } from './memory-rules'
-import type { Normalizer } from './normalizer'
+import { type Normalizer, withRawTrajectory } from './normalizer'
 import { conceptsOfRows, readRows, type StateColumn, writeRows } from './state-rows'
 
 /** What the memories of one model have in common. */
@@ -77,7 +77,8 @@ export abstract class CachedModel<Reader extends DocumentReader> implements Conc
   predict(options: PredictOptions): Promise<Float32Array> {
     return this.alone(async () => {
       requireConcepts(this.length)
-      return this.#normalizer.denormalize(await this.predictNormalized(options))
+      const normalized = await this.predictNormalized(withRawTrajectory(options, this.#normalizer))
+      return this.#normalizer.denormalize(normalized)
     })
   }
 
@@ -111,7 +112,7 @@ export abstract class CachedModel<Reader extends DocumentReader> implements Conc
     this.cursor.destroy()
   }
 
-  /** The normalised concept [dim] that follows those in memory; one or more are there. */
+  /** The normalised concept [dim] that follows those in memory; one or more are there. `onTrajectory` is given normalised ones. */
   protected abstract predictNormalized(options: PredictOptions): Promise<Float32Array>
 
   /** Where the rows of the state lie, in the order in which they are exported. */

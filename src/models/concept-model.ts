@@ -55,6 +55,11 @@ export interface PredictOptions {
   signal?: AbortSignal
   /** Called after every denoising step, which only a diffusion model has; costs one read-back a step. */
   onStep?: (step: DenoisingStep) => void
+  /**
+   * Called once, before `predict` resolves, with the raw concept as the model saw it after each denoising step, [steps, dim]; the last row is the
+   * predicted one. They are read back together with it. Not called by a Base-LCM, which has no steps.
+   */
+  onTrajectory?: (estimates: Float32Array) => void
 }
 
 /** A model that predicts the next concept of the document in its memory. One call at a time. */
@@ -119,7 +124,7 @@ export interface ConceptBatch {
   /** Adds a raw concept [dim] to a document that something was predicted for. @throws InvalidInput, ContextFull. */
   append(document: number, concept: Float32Array): Promise<void>
   /** The raw concepts [dim] that follow those of some of the documents. @throws InvalidInput, Aborted, DeviceLost. */
-  predict(requests: readonly BatchRequest[], options?: Omit<PredictOptions, 'noise' | 'onStep'>): Promise<Float32Array[]>
+  predict(requests: readonly BatchRequest[], options?: Omit<PredictOptions, 'noise' | 'onStep' | 'onTrajectory'>): Promise<Float32Array[]>
   /** Frees the GPU buffers. */
   dispose(): void
 }

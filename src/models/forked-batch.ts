@@ -21,7 +21,10 @@ export class ForkedBatch implements ConceptBatch {
     return this.#model(document).append(concept)
   }
 
-  async predict(requests: readonly BatchRequest[], options: Omit<PredictOptions, 'noise' | 'onStep'> = {}): Promise<Float32Array[]> {
+  async predict(
+    requests: readonly BatchRequest[],
+    options: Omit<PredictOptions, 'noise' | 'onStep' | 'onTrajectory'> = {},
+  ): Promise<Float32Array[]> {
     const concepts: Float32Array[] = []
     for (const { document, noise } of requests) concepts.push(await this.#model(document).predict({ ...options, noise }))
     return concepts

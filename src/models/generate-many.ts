@@ -11,7 +11,7 @@ export interface ManyPrompt {
   noise: (position: number) => NoiseSource
 }
 
-export interface ManyOptions extends Omit<GenerateOptions, 'noise' | 'onStep'> {
+export interface ManyOptions extends Omit<GenerateOptions, 'noise' | 'onStep' | 'onTrajectory'> {
   /** Leaves the prompt in the model's memory; it is called once for each prompt before its first concept. Default: from nothing. */
   read?: (prompt: Float32Array) => Promise<void>
 }

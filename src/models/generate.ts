@@ -61,13 +61,13 @@ export async function* generate(
       `The model remembers ${model.length} concepts, the prompt has only ${prompt.length / model.dim}: truncate the model first.`,
     )
   }
-  const { noise, sampling, signal, onStep } = options
+  const { noise, sampling, signal, onStep, onTrajectory } = options
   const promptLength = prompt.length / model.dim
   let previous = prompt.subarray(prompt.length - model.dim)
   await model.append(prompt.subarray(model.length * model.dim), { signal })
   for (let position = promptLength; ; position++) {
     throwIfAborted(signal)
-    const concept = await model.predict({ noise: noise(position), sampling, signal, onStep })
+    const concept = await model.predict({ noise: noise(position), sampling, signal, onStep, onTrajectory })
     const stop = stopReason(concept, previous, { generated: position - promptLength, isFull: position === model.capacity }, options)
     yield { position, concept, stop }
     if (stop) return

@@ -13,6 +13,8 @@ interface Plan {
   steps: DenoisingTerms[]
   programs: Program[]
   coefficients: Tensor
+  /** [steps, documents · dim]: the clean concepts as each step sees them. */
+  estimates: Tensor
   /** [steps, documents · dim], where η > 0. */
   noise: Tensor | undefined
 }
@@ -69,7 +71,6 @@ export interface SampleOptions extends Omit<PredictOptions, 'noise'> {
 export class Sampler {
   readonly #gpu: Gpu
   readonly #parts: SamplerParts
-  readonly #estimate: Tensor
   readonly #pacer = new Pacer()
   #plan: Plan | undefined
   /** Kept beside the plan: they depend on the timesteps alone. */
@@ -78,15 +79,14 @@ export class Sampler {
   constructor(gpu: Gpu, parts: SamplerParts) {
     this.#gpu = gpu
     this.#parts = parts
-    this.#estimate = gpu.tensor('estimate', parts.denoiser.latent.shape)
   }
 
   /**
    * The normalised concepts [documents, dim] that follow those in memory. One submission and one read-back, unless the GPU is so slow that the
    * steps are spread over several submissions. @throws InvalidInput, Aborted, DeviceLost.
-   * @param options.noise a source for each document of the memory; `onStep` is for one document.
+   * @param options.noise a source for each document of the memory; `onStep` and `onTrajectory` are for one document.
    */
-  async sample({ noise, sampling = {}, signal, onStep }: SampleOptions): Promise<Float32Array> {
+  async sample({ noise, sampling = {}, signal, onStep, onTrajectory }: SampleOptions): Promise<Float32Array> {
     const { denoiser, memory, cursor } = this.#parts
     const options = resolveSampling(sampling, this.#parts.scheduler)
     const { documents } = memory
@@ -108,18 +108,22 @@ export class Sampler {
       pending = []
       step += count
       const finished = step === plan.programs.length
-      const estimate = finished || onStep ? await this.#gpu.read(this.#estimate, 0, documents.length * dim) : await this.#gpu.finished()
+      const first = finished && onTrajectory ? 0 : step - 1
+      const width = documents.length * dim
+      const estimates =
+        finished || onStep ? await this.#gpu.read(plan.estimates, first * width, (step - first) * width) : await this.#gpu.finished()
       this.#pacer.measured(count, performance.now() - started)
       throwIfAborted(signal)
-      if (estimate && onStep) {
-        onStep({ timestep: plan.steps[step - 1]!.timestep, estimate, latent: await this.#gpu.read(denoiser.latent) })
-      }
-      if (estimate && finished) return estimate
+      if (!estimates) continue
+      const estimate = estimates.slice(-width)
+      if (onStep) onStep({ timestep: plan.steps[step - 1]!.timestep, estimate, latent: await this.#gpu.read(denoiser.latent) })
+      if (!finished) continue
+      onTrajectory?.(estimates)
+      return estimate
     }
   }
 
   destroy(): void {
-    this.#estimate.destroy()
     destroyPlan(this.#plan)
     for (const table of this.#tables.tables) table.destroy()
   }
@@ -140,7 +144,9 @@ export class Sampler {
     const steps = denoisingSteps(options, this.#parts)
     const gpu = this.#gpu
     const coefficients = gpu.tensor('coefficients', [steps.length, 8], { data: packDdimCoefficients(steps) })
-    const noise = options.eta > 0 ? gpu.tensor('noise', [steps.length, documents * this.#estimate.shape[1]!]) : undefined
+    const width = documents * denoiser.latent.shape[1]!
+    const noise = options.eta > 0 ? gpu.tensor('noise', [steps.length, width]) : undefined
+    const estimates = gpu.tensor('estimates', [steps.length, width])
     const tables = this.#tablesFor(steps.map(({ timestep }) => timestep))
     const record = (guided: boolean) => {
       const program = gpu.program(guided ? 'guided denoising step' : 'denoising step')
@@ -151,7 +157,7 @@ export class Sampler {
         rows: documents,
         prediction,
         latent,
-        estimate: this.#estimate,
+        estimate: estimates,
         coefficients,
         noise,
         cursor,
@@ -167,7 +173,7 @@ export class Sampler {
       return program
     }
     const programs = new Map([...new Set(steps.map(({ guided }) => guided))].map((guided) => [guided, record(guided)]))
-    return { key, steps, coefficients, noise, programs: steps.map(({ guided }) => programs.get(guided)!) }
+    return { key, steps, coefficients, noise, estimates, programs: steps.map(({ guided }) => programs.get(guided)!) }
   }
 
   #tablesFor(timesteps: number[]): Tensor[] {
@@ -183,4 +189,5 @@ export class Sampler {
 function destroyPlan(plan: Plan | undefined): void {
   plan?.coefficients.destroy()
   plan?.noise?.destroy()
+  plan?.estimates.destroy()
 }

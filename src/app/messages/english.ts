@@ -26,6 +26,34 @@ export const english = {
   openFailed: 'The document could not be read: delete it, or open another.',
   fileTooLarge: 'The file is too large to be a Noema document (more than 64 MB).',
 
+  memory: 'Memory',
+  remember: 'Remember this document',
+  rememberMeaning:
+    'Its sentences are then found from everywhere by what they mean, in any language, and can be recalled while the model writes.',
+  rememberAll: 'Remember all documents',
+  remembering: 'Reading all documents…',
+  rememberedCount: (count: number) => (count === 1 ? '1 sentence is remembered.' : `${count} sentences are remembered.`),
+  searchMemory: 'Search the memory',
+  searchLanguage: 'Language of the search',
+  search: 'Search',
+  nothingFound: 'Nothing is remembered yet: have documents remembered first.',
+  foundIn: (number: number, title: string, likeness: string) => `Sentence ${number} of “${title}”, likeness ${likeness}`,
+  notes: 'Notes',
+  recalledFor: 'Recalled from the memory for it',
+  recalledCount: (count: number) => (count === 1 ? '1 sentence recalled' : `${count} sentences recalled`),
+
+  outline: 'Outline, then expand',
+  outlineMeaning:
+    'The model puts down how the text might go on, one sentence a point. Change them as you like; each then begins a part that the model writes on from. It is a small model: take the outline as a suggestion.',
+  outlinePoints: 'Points',
+  outlineEach: 'Sentences for each point',
+  outlineText: 'Outline, one sentence a line',
+  writeOutline: 'Write an outline',
+  expandOutline: 'Expand into the text',
+  outlining: 'Thinking of an outline…',
+  noOutline: 'Write an outline first.',
+  saveReading: (language: string) => `Save as a new document in ${language}`,
+
   sample: ['Once upon a time there was a little girl.', 'She lived near a big forest.'],
   text: 'Text',
   readBeside: 'Read beside it in',
@@ -66,6 +94,14 @@ export const english = {
   mapInWords: 'The map in words',
   mapNearest: (number: number, nearest: number, similarity: string) => `${number} is closest to ${nearest} (likeness ${similarity}).`,
   mapEmpty: 'Points appear with the first sentences.',
+  mapPath: 'the newest on its way out of noise',
+  mapMemory: 'from the memory',
+  mapStep: (step: number, steps: number) => `After step ${step} of ${steps}`,
+  mapSteps: (number: number, steps: number, first: string, half: string) =>
+    `${number} came out of noise in ${steps} steps: after the first it was ${first} like its end, half way ${half}.`,
+  mapNeighbour: (text: string, nearest: number, likeness: string) =>
+    `From the memory: “${text}” is closest to ${nearest} (likeness ${likeness}).`,
+  mapNoSteps: (model: string) => `${model} predicts a concept at once, without noise: it has no way to show.`,
   byYou: 'yours',
   byModel: 'the model’s',
 
@@ -83,8 +119,10 @@ export const english = {
     initialNoiseScale: ['Initial noise', 'Less is more predictable, more is more varied.'],
     temperature: ['Temperature', 'Less is more predictable, more is more varied.'],
     beam: ['Beam', 'How many wordings are weighed for each concept.'],
+    recall: ['Recall', 'How many of the most similar remembered sentences the model reads before the text.'],
   },
   dialUnused: (model: string) => `Does not apply to ${model}: it draws no concepts from noise.`,
+  temperatureUnused: (model: string) => `Does not apply to ${model}: its chance is the initial noise.`,
   sameLanguage: 'as the text',
 
   performance: 'Performance',

@@ -24,7 +24,7 @@ export type DenoisingPass = (latent: Float32Array, step: number, guided: boolean
  * @throws InvalidInput, Aborted after the step that runs.
  */
 export async function denoise(
-  { noise, sampling = {}, signal, onStep }: PredictOptions,
+  { noise, sampling = {}, signal, onStep, onTrajectory }: PredictOptions,
   { dim, scheduler, schedule, network }: DenoisingParts,
 ): Promise<Float32Array> {
   const options = resolveSampling(sampling, scheduler)
@@ -32,6 +32,7 @@ export async function denoise(
   const pass = await network(steps.map(({ timestep }) => timestep))
   let latent = initialLatent(noise(dim), options)
   let estimate = latent
+  const estimates = new Float32Array(steps.length * dim)
   for (const [index, terms] of steps.entries()) {
     throwIfAborted(signal)
     const prediction = await pass(latent, index, terms.guided)
@@ -46,10 +47,12 @@ export async function denoise(
       noise: options.eta > 0 ? noise(dim) : undefined,
     })
     estimate = Float32Array.from(next.estimate)
+    estimates.set(estimate, index * dim)
     latent = Float32Array.from(next.latent)
     await nextTask()
     onStep?.({ timestep: terms.timestep, estimate, latent })
   }
   throwIfAborted(signal)
+  onTrajectory?.(estimates)
   return estimate
 }

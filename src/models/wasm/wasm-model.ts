@@ -2,7 +2,7 @@ import { throwIfAborted } from '../../errors'
 import { Graph, type GraphBuilder, nextTask } from '../../onnx'
 import type { ConceptModel, PredictOptions } from '../concept-model'
 import { requireConcepts, requireCut, requireRange, requireRoom, Turn, wholeRows } from '../memory-rules'
-import type { Normalizer } from '../normalizer'
+import { type Normalizer, withRawTrajectory } from '../normalizer'
 import { joinColumns, splitColumns } from '../state-rows'
 import { RowTable } from './row-table'
 
@@ -61,7 +61,8 @@ export abstract class WasmModel implements ConceptModel {
   predict(options: PredictOptions): Promise<Float32Array> {
     return this.alone(async () => {
       requireConcepts(this.#length)
-      return this.#parts.normalizer.denormalize(await this.predictNormalized(options))
+      const { normalizer } = this.#parts
+      return normalizer.denormalize(await this.predictNormalized(withRawTrajectory(options, normalizer)))
     })
   }
 

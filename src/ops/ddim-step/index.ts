@@ -13,7 +13,7 @@ export interface DdimStepArguments {
   prediction: Tensor
   /** [rows or more, dim]: the noisy samples, replaced by those of the next step. */
   latent: Tensor
-  /** [rows or more, dim]: the clean samples x0 as this step estimates them. */
+  /** [steps, rows · dim]: row `cursor.step` becomes the clean samples x0 as this step estimates them. */
   estimate: Tensor
   /** [steps, 8], made by `packDdimCoefficients`; row `cursor.step` is used. */
   coefficients: Tensor
@@ -84,7 +84,7 @@ export class DdimStep {
     const dim = width(latent)
     requireInteger('ddimStep', 'rows', rows, 1)
     requireMatrix('ddimStep', 'latent', latent, rows, dim)
-    requireMatrix('ddimStep', 'estimate', estimate, rows, dim)
+    requireMatrix('ddimStep', 'estimate', estimate, coefficients.shape[0]!, rows * dim)
     requireMatrix('ddimStep', 'prediction', prediction, guided ? 2 * rows : rows, dim)
     requireMatrix('ddimStep', 'coefficients', coefficients, 1, coefficientWidth)
     if (noise) requireMatrix('ddimStep', 'noise', noise, coefficients.shape[0]!, rows * dim)
