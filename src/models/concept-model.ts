@@ -48,7 +48,7 @@ export interface PredictOptions {
   noise: NoiseSource
   sampling?: SamplingOptions
   signal?: AbortSignal
-  /** Called after every denoising step, which a Base-LCM does not have; costs one read-back a step. */
+  /** Called after every denoising step, which a Base-LCM does not have; costs one read-back a step on a GPU. */
   onStep?: (step: DenoisingStep) => void
 }
 
@@ -86,6 +86,6 @@ export interface ConceptModel {
   importRows(rows: Float32Array): Promise<void>
   /** A second, empty memory over the same weights. */
   fork(): ConceptModel
-  /** Frees this memory's GPU buffers, and the weights when no other memory uses them. */
+  /** Frees what this memory holds on a GPU, and the weights when no other memory uses them. */
   dispose(): void
 }
