@@ -53,7 +53,7 @@ export interface PredictOptions {
   noise: NoiseSource
   sampling?: SamplingOptions
   signal?: AbortSignal
-  /** Called after every denoising step, which only a diffusion model has; costs one read-back a step. */
+  /** Called after every denoising step, which a Base-LCM does not have; costs one read-back a step on a GPU. */
   onStep?: (step: DenoisingStep) => void
   /**
    * Called once, before `predict` resolves, with the raw concept as the model saw it after each denoising step, [steps, dim]; the last row is the
@@ -101,7 +101,7 @@ export interface ConceptModel {
    * the GPU can hold, see `ConceptBatch.size`. Where it is missing, `ForkedBatch` does the same one document after another.
    */
   batch?(documents: number, room: number): ConceptBatch
-  /** Frees this memory's GPU buffers, and the weights when no other memory uses them. */
+  /** Frees what this memory holds on a GPU, and the weights when no other memory uses them. */
   dispose(): void
 }
 
