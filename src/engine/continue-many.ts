@@ -23,7 +23,8 @@ export async function continueMany(
   const text = { beam, textTopK, textTopP, textTemperature, maxTokens }
   if (texts.length === 0) throw new InvalidInput('There is nothing to continue: give at least one text.')
   requireInteger('concepts', concepts, 1, 10_000)
-  requireInteger('samples', samples, 1, Math.floor(mostDocuments / Math.min(texts.length, mostDocuments)))
+  requireInteger('samples', samples, 1, mostDocuments)
+  requireInteger('texts times samples', texts.length * samples, 1, mostDocuments)
   requireSeed(seed)
   requireSeed(seed + samples - 1)
   model.space.requireLanguage(to)
@@ -60,29 +61,33 @@ export async function continueMany(
     }),
   )
   const generation = predictor.generateMany(documents, { concepts, sampling, signal })
-  for (;;) {
-    const { value, done } = await generation.next()
-    if (done) {
-      for (const [index, rows] of value.entries()) result[index]!.rows = rows
-      return { result, stored: predictor.stored() }
+  try {
+    for (;;) {
+      const { value, done } = await generation.next()
+      if (done) {
+        for (const [index, rows] of value.entries()) result[index]!.rows = rows
+        return { result, stored: predictor.stored() }
+      }
+      for (const { document, stop } of value.concepts) if (stop) result[document]!.stop = stop
+      const shown = value.concepts.filter(({ stop }) => stop !== 'end-of-text')
+      const began = performance.now()
+      const all = new Float32Array(shown.length * dim)
+      for (const [row, { concept }] of shown.entries()) all.set(concept, row * dim)
+      const { sampling: drawing, ...rest } = words(seed, 0)
+      // Each concept's words are drawn with the numbers they would have if its document were continued alone.
+      const random = (row: number) => {
+        const { document, position } = shown[row]!
+        return words(documents[document]!.seed, position).sampling!.random(0)
+      }
+      const decoded = await model.space.decode(all, { ...rest, ...(drawing && { sampling: { ...drawing, random } }), language: to, signal })
+      const timing = { predict: value.milliseconds, decode: performance.now() - began }
+      for (const [row, { document: index, position, concept }] of shown.entries()) {
+        const { document, sample, prompt } = documents[index]!
+        const place = { document, sample, index: position - prompt.length / dim }
+        onConcept({ ...place, text: decoded[row]!.text, language: to, embedding: concept, timing })
+      }
     }
-    for (const { document, stop } of value.concepts) if (stop) result[document]!.stop = stop
-    const shown = value.concepts.filter(({ stop }) => stop !== 'end-of-text')
-    const began = performance.now()
-    const all = new Float32Array(shown.length * dim)
-    for (const [row, { concept }] of shown.entries()) all.set(concept, row * dim)
-    const { sampling: drawing, ...rest } = words(seed, 0)
-    // Each concept's words are drawn with the numbers they would have if its document were continued alone.
-    const random = (row: number) => {
-      const { document, position } = shown[row]!
-      return words(documents[document]!.seed, position).sampling!.random(0)
-    }
-    const decoded = await model.space.decode(all, { ...rest, ...(drawing && { sampling: { ...drawing, random } }), language: to, signal })
-    const timing = { predict: value.milliseconds, decode: performance.now() - began }
-    for (const [row, { document: index, position, concept }] of shown.entries()) {
-      const { document, sample, prompt } = documents[index]!
-      const place = { document, sample, index: position - prompt.length / dim }
-      onConcept({ ...place, text: decoded[row]!.text, language: to, embedding: concept, timing })
-    }
+  } finally {
+    await generation.return([])
   }
 }

@@ -96,6 +96,35 @@ it('cross: sees contextLength rows, from none to thousands, with scores of any s
   }
 })
 
+it('a row of each of several documents has the bits it has alone', async () => {
+  const [heads, width, room, lengths] = [2, 16, 70, [70, 1, 5]]
+  const query = numbers(lengths.length * width, 1)
+  const [keys, values] = [numbers(lengths.length * room * width, 2), numbers(lengths.length * room * width, 3)]
+  const shared = { keys: matrix('keys', lengths.length * room, keys), values: matrix('values', lengths.length * room, values), heads }
+  const cursor = createCursor(gpu, lengths.length)
+  const state = (length: number) => ({ position: length - 1, contextLength: length, step: 0 })
+  for (const [row, length] of lengths.entries()) writeCursor(gpu, cursor, { ...state(length), base: row * room }, row)
+  for (const record of ['recordCausal', 'recordCross'] as const) {
+    const output = gpu.tensor('output', [lengths.length, width])
+    const rows = { query: matrix('query', lengths.length, query), output, rows: lengths.length, cursor, perRow: true }
+    runOnce(gpu, (program) => attention[record](program, { ...shared, ...rows }))
+    const together = await gpu.read(output)
+    for (const [row, length] of lengths.entries()) {
+      const own = (data: Float32Array, size: number) => data.slice(row * size, (row + 1) * size)
+      const alone = {
+        query: matrix('query', 1, own(query, width)),
+        keys: matrix('keys', room, own(keys, room * width)),
+        values: matrix('values', room, own(values, room * width)),
+        output: gpu.tensor('output', [1, width]),
+        cursor: createCursor(gpu),
+      }
+      writeCursor(gpu, alone.cursor, state(length))
+      runOnce(gpu, (program) => attention[record](program, { ...alone, rows: 1, heads }))
+      expect(together.slice(row * width, (row + 1) * width), `${record} ${row}`).toEqual(await gpu.read(alone.output))
+    }
+  }
+})
+
 it('refuses shapes that do not fit', () => {
   const tensor = (...shape: number[]) => gpu.tensor('t', shape)
   const good = {

@@ -45,6 +45,41 @@ describe.each([16, 256])('ddimStep with %i lanes', (lanes) => {
     ddimStep = await loadDdimStep(gpu, lanes)
   })
 
+  it.each(cases)('$name: several concepts at once have the bits they have alone', async ({ options, steps }) => {
+    const [dim, rows] = [17, 3]
+    const predictions = numbers(2 * rows * dim, 1)
+    const latents = numbers(rows * dim, 3)
+    const noise = numbers(steps.length * rows * dim, 2)
+    const coefficients = gpu.tensor('coefficients', [steps.length, 8], { data: packDdimCoefficients(steps) })
+    const part = (data: Float32Array, index: number) => data.subarray(index * dim, (index + 1) * dim)
+    const run = async (chosen: number[]) => {
+      const gather = (data: Float32Array, indices: number[]) => Float32Array.from(indices.flatMap((index) => [...part(data, index)]))
+      const count = chosen.length
+      const latent = gpu.tensor('latent', [count, dim], { data: gather(latents, chosen) })
+      const estimate = gpu.tensor('estimate', [count, dim])
+      const both = [...chosen, ...chosen.map((row) => rows + row)]
+      const fresh = [...steps.keys()].flatMap((step) => chosen.map((row) => step * rows + row))
+      const program = gpu.program('step')
+      ddimStep.record(program, {
+        ...options,
+        rows: count,
+        prediction: gpu.tensor('prediction', [2 * count, dim], { data: gather(predictions, both) }),
+        latent,
+        estimate,
+        coefficients,
+        noise: steps === noisy ? gpu.tensor('noise', [steps.length, count * dim], { data: gather(noise, fresh) }) : undefined,
+        cursor: createCursor(gpu, count),
+      })
+      gpu.submit(steps.map(() => program))
+      return [await gpu.read(latent), await gpu.read(estimate)] as const
+    }
+    const together = await run([0, 1, 2])
+    for (const row of [0, 1, 2]) {
+      const alone = await run([row])
+      for (const [which, values] of together.entries()) expect(part(values, row)).toEqual(alone[which])
+    }
+  })
+
   it.each(cases)('$name: every step equals the reference', async ({ options, steps }) => {
     // Below, at and above both lane counts.
     const sizes = [2, 15, 16, 17, 300].map((dim) => ({ dim, rows: 1 }))

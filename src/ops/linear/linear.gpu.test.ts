@@ -154,6 +154,34 @@ describe.each<[Form, WeightType]>([
     }
   })
 
+  it('writes a row of each of several documents at its own place, and repeats input rows', async () => {
+    const [rows, inputs, channels, room] = [3, 16, 5, 4]
+    const cursor = createCursor(gpu, rows)
+    const places = [2 * room + 3, 0, room + 1]
+    for (const [row, place] of places.entries()) {
+      writeCursor(gpu, cursor, { position: place % room, contextLength: 0, step: 0, base: place - (place % room) }, row)
+    }
+    const input = numbers(rows * inputs, 1)
+    const { tensor: weight, values } = weightTensor(gpu, [channels, inputs], numbers(channels * inputs, 2), type)
+    const bias = numbers(channels, 3)
+    const common = {
+      weight,
+      bias: gpu.tensor('bias', [channels], { data: bias }),
+      input: gpu.tensor('input', [rows, inputs], { data: input }),
+    }
+    const cache = gpu.tensor('cache', [rows * room, channels])
+    const twice = gpu.tensor('twice', [2 * rows, channels])
+    runOnce(gpu, (program) => {
+      linear.record(program, { ...common, rows, output: cache, atCursor: { cursor, plus: 0, perRow: true } })
+      linear.record(program, { ...common, rows: 2 * rows, inputRows: rows, output: twice })
+    })
+    const want = linearReference({ input, weight: values, bias, rows })
+    const expected = new Float64Array(rows * room * channels)
+    for (const [row, place] of places.entries()) expected.set(want.subarray(row * channels, (row + 1) * channels), place * channels)
+    expectClose(await gpu.read(cache), expected, 1e-6, 'cache')
+    expectClose(await gpu.read(twice), [...want, ...want], 1e-6, 'twice')
+  })
+
   it('applies silu, gate and residual, shares an input row, and writes at the cursor', async () => {
     const [rows, inputs, channels] = [3, 16, 9]
     const cursor = createCursor(gpu)

@@ -39,6 +39,29 @@ it.each([
   expectClose(await gpu.read(keys), [...new Array(position * width).fill(0), ...want], 2e-7, 'keys', 1)
 })
 
+it('turns a row of each of several documents, each at its own place', async () => {
+  const [width, room, places] = [16, 6, [4, 0, 2]]
+  const rope = await loadRope(gpu, { headDim: 8, positions: room })
+  const cursor = createCursor(gpu, places.length)
+  for (const [row, position] of places.entries())
+    writeCursor(gpu, cursor, { position, contextLength: 0, step: 0, base: (2 - row) * room }, row)
+  const values = numbers(places.length * width, 4)
+  const queries = gpu.tensor('queries', [places.length, width], { data: values })
+  const keys = gpu.tensor('keys', [places.length * room, width])
+  const at = (row: number) => ((2 - row) * room + places[row]!) * width
+  for (const row of places.keys()) gpu.write(keys, values.subarray(row * width, (row + 1) * width), at(row))
+  runOnce(gpu, (program) => {
+    rope.record(program, { tensor: queries, rows: places.length, cursor, atCursor: false, perRow: true })
+    rope.record(program, { tensor: keys, rows: places.length, cursor, atCursor: true, perRow: true })
+  })
+  const [turned, cached] = [await gpu.read(queries), await gpu.read(keys)]
+  for (const [row, position] of places.entries()) {
+    const want = ropeReference(values.subarray(row * width, (row + 1) * width), position, 2)
+    expectClose(turned.subarray(row * width, (row + 1) * width), want, 2e-7, `query ${row}`, 1)
+    expectClose(cached.subarray(at(row), at(row) + width), want, 2e-7, `key ${row}`, 1)
+  }
+})
+
 it('refuses shapes that do not fit', async () => {
   await expect(loadRope(gpu, { headDim: 3, positions: 4 })).rejects.toThrow(/^rope: /)
   const rope = await loadRope(gpu, { headDim: 8, positions: 4 })
