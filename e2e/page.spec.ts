@@ -231,24 +231,25 @@ test('a model that cannot be loaded is said in a sentence, and can be tried agai
   await expect(documents(page)).toHaveCount(1)
 })
 
-test('without WebGPU the page says why, and still reads in other languages', async ({ baseURL }) => {
+test('without WebGPU the page says so, and writes on the processor', async ({ baseURL }) => {
   const browser = await chromium.launch({ executablePath: findChromium(), args: ['--no-sandbox', '--disable-gpu'] })
   try {
     const page = await browser.newPage({ baseURL })
-    await page.goto('/')
-    await expect(page.locator('performance-strip')).toContainText('WebGPU')
-    await expect(page.getByRole('status').first()).toContainText('WebGPU')
-    await expect(continueButton(page)).toBeDisabled()
+    await open(page)
+    await expect(page.locator('performance-strip')).toContainText('this browser offers no WebGPU')
+    await goOn(page)
+    await expect(written(page)).toHaveCount(1)
+    await expect(written(page)).not.toHaveText('')
+    await open(page)
+    await goOn(page)
+    await expect(written(page)).toHaveCount(2)
+    await expect(page.locator('performance-strip')).toContainText('2 reused, 1 computed')
     await page.getByLabel('Read beside it in').selectOption({ label: 'French' })
-    await expect(page.locator('text-view .reading')).toHaveCount(2)
+    await expect(page.locator('text-view .reading')).toHaveCount(4)
     await expect(page.locator('text-view .reading.pending')).toHaveCount(0)
     const error = await page.evaluate(async () => {
       const { load } = await import(new URL('noema.js', document.baseURI).href)
-      const noema = await load('mini')
-      return noema
-        .continue('The cat is black.')
-        .next()
-        .catch((error: { code: string }) => error.code)
+      return load('mini', { backend: 'webgpu' }).catch((error: { code: string }) => error.code)
     })
     expect(error).toBe('webgpu-unavailable')
   } finally {

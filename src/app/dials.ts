@@ -49,7 +49,7 @@ interface ModelDials {
 
 /** The one place where dials meet the model's description. */
 function modelDials(info: ModelInfo, conceptModel: string): ModelDials {
-  return info.conceptModels[conceptModel] ?? info.conceptModels[info.defaultConceptModel]!
+  return info.conceptModels[conceptModel] ?? info.conceptModels[info.defaultConceptModel] ?? { beam: firstDials.beam, settings: {} }
 }
 
 export function conceptModels(info: ModelInfo): string[] {

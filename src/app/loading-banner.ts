@@ -61,7 +61,7 @@ class LoadingBanner extends WorkspaceElement {
       <div role="alert" class="problem">
         ${loading.state === 'failed' ? this.#failure(loading.error) : nothing} ${problem ? this.#problem(problem) : nothing}
       </div>
-      ${noema?.info.storage.warning ? html`<div class="quiet" role="status">${this.messages.storageWarning}</div>` : nothing}
+      ${noema && !noema.info.storage.stored ? html`<div class="quiet" role="status">${this.messages.storageWarning}</div>` : nothing}
     `
   }
 

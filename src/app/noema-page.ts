@@ -7,6 +7,7 @@ import './document-list'
 import './loading-banner'
 import './memory-panel'
 import { shortLanguage } from './messages'
+import './offline-notice'
 import './page-header'
 import './performance-strip'
 import './text-view'
@@ -32,7 +33,7 @@ export class NoemaPage extends WorkspaceElement {
         grid-area: header;
       }
 
-      loading-banner {
+      .banners {
         grid-area: banner;
       }
 
@@ -130,7 +131,10 @@ export class NoemaPage extends WorkspaceElement {
           this.showsDocuments = !this.showsDocuments
         }}
       ></page-header>
-      <loading-banner .workspace=${workspace}></loading-banner>
+      <div class="banners">
+        <loading-banner .workspace=${workspace}></loading-banner>
+        <offline-notice .workspace=${workspace}></offline-notice>
+      </div>
       <nav id="documents" class=${this.showsDocuments ? 'open' : 'closed'} aria-label=${`${messages.documents}, ${messages.memory}`}>
         <document-list .workspace=${workspace}></document-list>
         <memory-panel .workspace=${workspace}></memory-panel>

@@ -1,5 +1,6 @@
 import type { DocumentSentence, DocumentSummary, Noema, Progress, RowCounts, Session } from '../api'
 import { type Dials, firstDials, type Preset, presetOf } from './dials'
+import { takeDraft } from './kept-draft'
 import { floresCodes, type InterfaceLanguage, interfaceLanguages, type Messages } from './messages'
 import { preferences } from './preferences'
 
@@ -54,6 +55,13 @@ export class PageState extends EventTarget {
   measured: { speed: number | null; rows: RowCounts | null; recalled: number } = { speed: null, rows: null, recalled: 0 }
   /** Bytes that the browser keeps for this site. */
   kept: number | null = null
+  /** Whether the page itself is there without a network; the model is another matter. */
+  isShellStored = false
+
+  constructor() {
+    super()
+    Object.assign(this, takeDraft())
+  }
 
   get messages(): Messages {
     return interfaceLanguages[this.interfaceLanguage]
@@ -65,7 +73,11 @@ export class PageState extends EventTarget {
   }
 
   /** Changes plain state and tells. */
-  set(state: Partial<Pick<PageState, 'draft' | 'draftLanguage' | 'outline' | 'highlighted' | 'error' | 'interfaceLanguage'>>): void {
+  set(
+    state: Partial<
+      Pick<PageState, 'draft' | 'draftLanguage' | 'outline' | 'highlighted' | 'error' | 'interfaceLanguage' | 'isShellStored'>
+    >,
+  ): void {
     Object.assign(this, state)
     this.changed()
   }

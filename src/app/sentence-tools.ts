@@ -57,7 +57,7 @@ class SentenceTools extends WorkspaceElement {
 
   #tools() {
     const { messages, index, workspace } = this
-    const cannotPredict = index === 0 || workspace.noema?.info.device.gpu === false
+    const cannotPredict = index === 0
     return html`
       <button type="button" class="plain" @click=${this.#edit}>${messages.edit}</button>
       <button

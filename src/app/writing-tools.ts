@@ -75,8 +75,7 @@ class WritingTools extends WorkspaceElement {
 
   #outline() {
     const { messages, workspace } = this
-    const { isRunning, outline, sentences, noema, dials, draftLanguage } = workspace
-    const cannotWrite = isRunning || noema?.info.device.gpu === false
+    const { isRunning: cannotWrite, outline, sentences, dials, draftLanguage } = workspace
     const language = dials.to || (sentences.at(-1)?.language ?? draftLanguage)
     return html`
       <details>

@@ -131,8 +131,12 @@ export const french: Messages = {
   states: 'État du texte',
   statesReused: (reused, computed) => `${reused} repris, ${computed} calculés`,
   kept: 'Gardé dans ce navigateur',
+  offline: 'Disponible hors ligne',
+  offlineReady: 'oui',
+  offlineNotYet: 'pas encore',
   adapter: 'Prédit par',
   softwareAdapter: (name) => `le processeur, lentement : le navigateur n’offre pas de carte graphique ici (${name})`,
+  processor: 'le processeur, par WebAssembly : ce navigateur n’offre pas WebGPU ici',
   none: '–',
 
   loading: 'Chargement du modèle',
@@ -143,12 +147,16 @@ export const french: Messages = {
   ready: (model) => `Prêt : ${model}.`,
   loadFailed: 'Le modèle n’a pas pu être chargé.',
   retry: 'Réessayer',
+  offers: {
+    update: 'Une nouvelle version de cette page est prête. Votre texte reste.',
+    threads: 'Rechargez une fois et le modèle utilisera tous les cœurs du processeur. Votre texte reste.',
+  },
+  reload: 'Recharger',
+  later: 'Plus tard',
   storageWarning: 'Le modèle n’a pas pu être gardé pour la prochaine visite : il sera téléchargé à nouveau.',
   somethingWrong: 'Une erreur est survenue.',
   dismiss: 'Fermer',
   errors: {
-    'webgpu-unavailable':
-      'Ce navigateur n’offre pas WebGPU ici : essayez un Chrome, Edge, Safari ou Firefox récent avec l’accélération graphique.',
     'device-lost': 'La carte graphique a été perdue en cours de route : continuez à nouveau.',
     'kernel-error': 'La carte graphique a refusé un calcul : rechargez la page ou mettez à jour le pilote.',
     'download-failed': 'Un fichier du modèle n’a pas pu être téléchargé : vérifiez la connexion et réessayez.',

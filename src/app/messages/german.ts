@@ -132,8 +132,12 @@ export const german: Messages = {
   states: 'Zustand des Textes',
   statesReused: (reused, computed) => `${reused} wiederverwendet, ${computed} berechnet`,
   kept: 'In diesem Browser behalten',
+  offline: 'Offline verfügbar',
+  offlineReady: 'ja',
+  offlineNotYet: 'noch nicht',
   adapter: 'Vorhergesagt durch',
   softwareAdapter: (name) => `den Prozessor, langsam: Der Browser bietet hier keine Grafikkarte an (${name})`,
+  processor: 'den Prozessor, mit WebAssembly: Dieser Browser bietet hier kein WebGPU',
   none: '–',
 
   loading: 'Das Modell wird geladen',
@@ -144,12 +148,16 @@ export const german: Messages = {
   ready: (model) => `Bereit: ${model}.`,
   loadFailed: 'Das Modell konnte nicht geladen werden.',
   retry: 'Erneut versuchen',
+  offers: {
+    update: 'Eine neue Version dieser Seite ist bereit. Ihr Text bleibt.',
+    threads: 'Einmal neu geladen, nutzt das Modell alle Kerne des Prozessors. Ihr Text bleibt.',
+  },
+  reload: 'Neu laden',
+  later: 'Später',
   storageWarning: 'Das Modell konnte nicht für den nächsten Besuch behalten werden: Es wird dann erneut heruntergeladen.',
   somethingWrong: 'Etwas ist schiefgegangen.',
   dismiss: 'Schließen',
   errors: {
-    'webgpu-unavailable':
-      'Dieser Browser bietet hier kein WebGPU: Versuchen Sie ein neues Chrome, Edge, Safari oder Firefox mit Grafikbeschleunigung.',
     'device-lost': 'Die Grafikkarte ging unterwegs verloren: Setzen Sie noch einmal fort.',
     'kernel-error': 'Die Grafikkarte hat eine Berechnung abgelehnt: Laden Sie die Seite neu oder erneuern Sie den Treiber.',
     'download-failed': 'Eine Datei des Modells konnte nicht geladen werden: Prüfen Sie die Verbindung und versuchen Sie es erneut.',

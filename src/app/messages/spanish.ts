@@ -131,8 +131,12 @@ export const spanish: Messages = {
   states: 'Estado del texto',
   statesReused: (reused, computed) => `${reused} reutilizados, ${computed} calculados`,
   kept: 'Guardado en este navegador',
+  offline: 'Disponible sin conexión',
+  offlineReady: 'sí',
+  offlineNotYet: 'todavía no',
   adapter: 'Predicho por',
   softwareAdapter: (name) => `el procesador, despacio: el navegador no ofrece aquí tarjeta gráfica (${name})`,
+  processor: 'el procesador, con WebAssembly: este navegador no ofrece WebGPU aquí',
   none: '–',
 
   loading: 'Cargando el modelo',
@@ -143,12 +147,16 @@ export const spanish: Messages = {
   ready: (model) => `Listo: ${model}.`,
   loadFailed: 'No se pudo cargar el modelo.',
   retry: 'Reintentar',
+  offers: {
+    update: 'Hay una versión nueva de esta página. Su texto se conserva.',
+    threads: 'Recargue una vez y el modelo usará todos los núcleos del procesador. Su texto se conserva.',
+  },
+  reload: 'Recargar',
+  later: 'Más tarde',
   storageWarning: 'El modelo no se pudo guardar para la próxima visita: se descargará de nuevo.',
   somethingWrong: 'Algo ha ido mal.',
   dismiss: 'Cerrar',
   errors: {
-    'webgpu-unavailable':
-      'Este navegador no ofrece WebGPU aquí: pruebe un Chrome, Edge, Safari o Firefox reciente con aceleración gráfica.',
     'device-lost': 'La tarjeta gráfica se perdió por el camino: continúe otra vez.',
     'kernel-error': 'La tarjeta gráfica rechazó un cálculo: recargue la página o actualice el controlador.',
     'download-failed': 'No se pudo descargar un archivo del modelo: compruebe la conexión y reintente.',
