@@ -34,7 +34,7 @@ test('a document outlives a reload, goes on where it was, and costs nothing that
   await expect(map.locator('ol')).toContainText(/4 came out of noise in \d+ steps: after the first it was -?[01]\.\d\d like its end/)
   await page.getByLabel('Concept model', { exact: true }).selectOption('base-lcm')
   await goOn(page)
-  await expect(map).toContainText('base-lcm predicts a concept at once')
+  await expect(map).toContainText('base-lcm draws no concepts from noise')
   await expect(map.locator('ol')).not.toContainText('out of noise')
 })
 
