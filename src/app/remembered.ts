@@ -47,6 +47,7 @@ export class Remembered {
 
   /** Searches the memory; an earlier search is called off. @param language FLORES-200 code of the query */
   async search(noema: Noema, query: string, language: string): Promise<void> {
+    this.error = null
     this.#searching.abort()
     this.#searching = new AbortController()
     const { signal } = this.#searching

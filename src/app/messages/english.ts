@@ -101,7 +101,7 @@ export const english = {
     `${number} came out of noise in ${steps} steps: after the first it was ${first} like its end, half way ${half}.`,
   mapNeighbour: (text: string, nearest: number, likeness: string) =>
     `From the memory: “${text}” is closest to ${nearest} (likeness ${likeness}).`,
-  mapNoSteps: (model: string) => `${model} predicts a concept at once, without noise: it has no way to show.`,
+  mapNoSteps: (model: string) => `${model} draws no concepts from noise: it has no way to show.`,
   byYou: 'yours',
   byModel: 'the model’s',
 

@@ -101,7 +101,7 @@ export const french: Messages = {
   mapSteps: (number, steps, first, half) =>
     `La ${number} est sortie du bruit en ${steps} pas : après le premier, sa ressemblance avec sa fin était de ${first}, à mi-chemin de ${half}.`,
   mapNeighbour: (text, nearest, likeness) => `De la mémoire : « ${text} » est la plus proche de la ${nearest} (ressemblance ${likeness}).`,
-  mapNoSteps: (model) => `${model} prédit un concept d’un coup, sans bruit : il n’a pas de chemin à montrer.`,
+  mapNoSteps: (model) => `${model} ne tire pas ses concepts du bruit : il n’a pas de chemin à montrer.`,
   byYou: 'de vous',
   byModel: 'du modèle',
 

@@ -102,7 +102,7 @@ export const german: Messages = {
   mapSteps: (number, steps, first, half) =>
     `${number} kam in ${steps} Schritten aus dem Rauschen: Nach dem ersten war die Ähnlichkeit mit dem Ende ${first}, auf halbem Weg ${half}.`,
   mapNeighbour: (text, nearest, likeness) => `Aus dem Gedächtnis: „${text}“ ist ${nearest} am nächsten (Ähnlichkeit ${likeness}).`,
-  mapNoSteps: (model) => `${model} sagt ein Konzept auf einmal vorher, ohne Rauschen: Es hat keinen Weg zu zeigen.`,
+  mapNoSteps: (model) => `${model} zieht seine Konzepte nicht aus Rauschen: Es hat keinen Weg zu zeigen.`,
   byYou: 'von Ihnen',
   byModel: 'vom Modell',
 

@@ -101,7 +101,7 @@ export const spanish: Messages = {
   mapSteps: (number, steps, first, half) =>
     `La ${number} salió del ruido en ${steps} pasos: tras el primero su parecido con el final era ${first}, a mitad de camino ${half}.`,
   mapNeighbour: (text, nearest, likeness) => `De la memoria: «${text}» es la más cercana a la ${nearest} (parecido ${likeness}).`,
-  mapNoSteps: (model) => `${model} predice un concepto de una vez, sin ruido: no tiene camino que mostrar.`,
+  mapNoSteps: (model) => `${model} no saca sus conceptos del ruido: no tiene camino que mostrar.`,
   byYou: 'suyas',
   byModel: 'del modelo',
 
