@@ -4,14 +4,14 @@
 //   guided:    e = e_u + g (e_c - e_u);   e *= r std(e_c) / std(e) + 1 - r;   x0 = (x - sqrt(1 - a) e) / sqrt(a)
 //   unguided:  e = e_c;                   x0 as the conditional prediction says
 //   e /= epsilon_scaling;   x0 limited: clamped, or dynamically thresholded (Saharia et al. 2022)
-//   estimate = x0;   x = clamp( sqrt(p) x0 + sqrt(1 - p - sigma^2) e + sigma n );   cursor.step += 1
+//   estimate[step] = x0;   x = clamp( sqrt(p) x0 + sqrt(1 - p - sigma^2) e + sigma n );   cursor.step += 1
 //
 // Dispatch (1): a single workgroup, because the standard deviations and the quantile run over all channels. Lane l owns channels
 // l, l + LANES, ... throughout (coalesced); only the quantile reads what other lanes wrote.
 //
 // binding 1  prediction    [2, dim] f32: conditional, unconditional ([1, dim] where not guided)
 //         2  latent        [dim] f32: x, replaced
-//         3  estimate      [dim] f32: written
+//         3  estimate      [steps, dim] f32: the row of this step is written
 //         4  coefficients  [steps, 8] f32: sqrt(a), sqrt(1 - a), sqrt(p), sqrt(1 - p - sigma^2), sigma, guided, -, -
 //         5  noise         [steps, dim] f32: n; any buffer where there is none
 //         6  cursor        u32 [position, contextLength, step, -]
@@ -63,6 +63,7 @@ fn main(@builtin(local_invocation_index) lane: u32) {
   }
   let step = workgroupUniformLoad(&shared_step);
   let at = coefficients[step];
+  let row = step * params.dim;
   let guided = params.guided == 1u && at.guided == 1.0;
 
   var rescale = 1.0;
@@ -72,15 +73,15 @@ fn main(@builtin(local_invocation_index) lane: u32) {
 
   for (var c = lane; c < params.dim; c += LANES) {
     if (guided) {
-      estimate[c] = (latent[c] - at.sqrt_one_minus_alpha * rescale * guided_noise(c, at)) / at.sqrt_alpha;
+      estimate[row + c] = (latent[c] - at.sqrt_one_minus_alpha * rescale * guided_noise(c, at)) / at.sqrt_alpha;
     } else {
-      estimate[c] = clean_sample(c, at);
+      estimate[row + c] = clean_sample(c, at);
     }
   }
 
   var bound = params.maximum;
   if (params.limiting == 2u) {
-    bound = clamp(magnitude_quantile(lane), 1.0, params.maximum);
+    bound = clamp(magnitude_quantile(lane, row), 1.0, params.maximum);
   }
 
   for (var c = lane; c < params.dim; c += LANES) {
@@ -91,17 +92,17 @@ fn main(@builtin(local_invocation_index) lane: u32) {
       e = noise_in(prediction[c], latent[c], at);
     }
     e /= params.epsilon_scaling;
-    var sample = estimate[c];
+    var sample = estimate[row + c];
     if (params.limiting > 0u) {
       sample = clamp(sample, -bound, bound);
     }
     if (params.limiting == 2u) {
       sample /= bound;
     }
-    estimate[c] = sample;
+    estimate[row + c] = sample;
     var next = at.sqrt_alpha_previous * sample + at.direction * e;
     if (params.noisy == 1u) {
-      next += at.sigma * noise[step * params.dim + c];
+      next += at.sigma * noise[row + c];
     }
     latent[c] = clamp(next, -params.clip_noise, params.clip_noise);
   }
@@ -164,13 +165,13 @@ fn sum_over_lanes(lane: u32, value: vec2f) -> vec2f {
 
 // A quantile of the estimate's magnitudes, interpolated between two ranks. Each lane finds the ranks of its own channels by counting what is
 // smaller, equal magnitudes ranked by channel: dim^2 / LANES comparisons, and no sorting.
-fn magnitude_quantile(lane: u32) -> f32 {
+fn magnitude_quantile(lane: u32, row: u32) -> f32 {
   storageBarrier();
   for (var c = lane; c < params.dim; c += LANES) {
-    let magnitude = abs(estimate[c]);
+    let magnitude = abs(estimate[row + c]);
     var rank = 0u;
     for (var other = 0u; other < params.dim; other++) {
-      let against = abs(estimate[other]);
+      let against = abs(estimate[row + other]);
       rank += u32(against < magnitude || (against == magnitude && other < c));
     }
     if (rank == params.lower_rank) {

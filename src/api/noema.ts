@@ -58,6 +58,8 @@ export interface ContinueOptions extends PredictOptions {
    * stand in the text or its document. As many as the model's context has room for. The first concept and the result name them.
    */
   recall?: number
+  /** Whether each concept comes with the way that the denoising took to it, `Concept.trajectory`; it costs one larger read-back. Default false. */
+  trajectory?: boolean
 }
 
 /** How a document is opened. */

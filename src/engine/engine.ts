@@ -196,7 +196,7 @@ export class Engine {
   async #continuation(
     model: LoadedModel,
     prompt: { length: number; read: () => Promise<Prompt>; document?: string },
-    { concepts, seed, beam, conceptModel, to, recall = 0, ...sampling }: ContinueDocumentRequest,
+    { concepts, seed, beam, conceptModel, to, recall = 0, trajectory, ...sampling }: ContinueDocumentRequest,
     signal: AbortSignal,
     onConcept: (concept: Concept) => void | Promise<void>,
   ): Promise<{ result: ContinueResult; stored: Promise<void> }> {
@@ -215,16 +215,17 @@ export class Engine {
     const recalled = room > 0 ? await (await model.memory()).recall(read, room, prompt.document) : []
     const vectors = withRecalled(recalled, read.concepts)
     const rows = await predictor.recall(vectors)
-    const generation = predictor.generate(vectors, { concepts, seed, sampling, signal })
+    const generation = predictor.generate(vectors, { concepts, seed, sampling, trajectory, signal })
     try {
       for (let index = 0; ; index++) {
         const { value, done } = await generation.next()
         if (done) return { result: { stop: value, sentences, recalled, rows }, stored: predictor.stored() }
+        const { milliseconds, ...predicted } = value
         const start = performance.now()
-        const [decoded] = await model.space.decode(value.embedding, { language: to ?? language, beam: beam ?? predictor.beam, signal })
-        const timing = { predict: value.milliseconds, decode: performance.now() - start }
+        const [decoded] = await model.space.decode(predicted.embedding, { language: to ?? language, beam: beam ?? predictor.beam, signal })
+        const timing = { predict: milliseconds, decode: performance.now() - start }
         const source = index === 0 && recalled.length > 0 && { recalled }
-        await onConcept({ index, text: decoded?.text ?? '', language: to ?? language, embedding: value.embedding, timing, ...source })
+        await onConcept({ index, text: decoded?.text ?? '', language: to ?? language, ...predicted, timing, ...source })
       }
     } finally {
       await generation.return('length')

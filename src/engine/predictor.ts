@@ -18,6 +18,13 @@ export interface PredictorSettings {
   signal: AbortSignal
 }
 
+/** A generated concept, raw [dim], and, where it was asked for, the way to it, raw [steps, dim]. */
+export interface PredictedConcept {
+  embedding: Float32Array
+  trajectory?: Float32Array
+  milliseconds: number
+}
+
 /** What a predictor is made of beside its manifest. */
 export interface PredictorParts {
   weights: Uint8Array
@@ -83,9 +90,13 @@ export class Predictor {
   /** Continues raw concepts `[n, dim]` that `recall` was given; the sentence that ends a document is not yielded. */
   async *generate(
     prompt: Float32Array,
-    settings: PredictorSettings & { concepts: number },
-  ): AsyncGenerator<{ embedding: Float32Array; milliseconds: number }, StopReason> {
+    settings: PredictorSettings & { concepts: number; trajectory?: boolean },
+  ): AsyncGenerator<PredictedConcept, StopReason> {
     const { endOfTextThreshold, stopOnRepetitionThreshold } = this.#manifest.decoding
+    let trajectory: Float32Array | undefined
+    const onTrajectory = (estimates: Float32Array) => {
+      trajectory = estimates
+    }
     const generation = generate(this.#model, prompt, {
       noise: seededNoise(settings.seed),
       sampling: samplingOptions(this.#manifest, settings.sampling),
@@ -93,6 +104,7 @@ export class Predictor {
       maxConcepts: settings.concepts,
       endOfText: { concept: this.#endOfText, threshold: endOfTextThreshold },
       repetitionThreshold: stopOnRepetitionThreshold,
+      ...(settings.trajectory && { onTrajectory }),
     })
     let isFirst = true
     try {
@@ -104,7 +116,7 @@ export class Predictor {
         isFirst = false
         this.#memory.extend(concept)
         if (stop === 'end-of-text') return stop
-        yield { embedding: concept, milliseconds }
+        yield { embedding: concept, milliseconds, ...(trajectory && { trajectory }) }
         if (stop) return stop
         start = performance.now()
       }

@@ -17,6 +17,11 @@ export interface Concept {
   language: string
   /** The concept itself, `[dim]`, in the raw (denormalised) space. */
   embedding: Float32Array
+  /**
+   * Where `trajectory` asked for it and the concept model denoises: the concept as the model saw it after each denoising step, `[steps, dim]`
+   * row-major, raw space, from the first guess out of noise to `embedding`, its last row.
+   */
+  trajectory?: Float32Array
   /** Milliseconds spent predicting the vector and decoding it into text. */
   timing: { predict: number; decode: number }
   /** With the first concept only, where any were recalled: see `ContinueResult.recalled`. */
@@ -75,6 +80,7 @@ export interface ContinueSettings extends SamplingSettings {
   beam?: number
   conceptModel?: string
   recall?: number
+  trajectory?: boolean
 }
 
 export interface ContinueRequest extends ContinueSettings {
@@ -112,6 +118,8 @@ export interface DocumentContent {
   /** Empty when it was given none. */
   title: string
   sentences: DocumentSentence[]
+  /** Whether its sentences are in the concept memory. */
+  remembered: boolean
 }
 
 /** A document in the list of those kept in this browser. */

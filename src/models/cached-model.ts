@@ -77,7 +77,12 @@ export abstract class CachedModel<Reader extends DocumentReader> implements Conc
   predict(options: PredictOptions): Promise<Float32Array> {
     return this.alone(async () => {
       if (this.length === 0) throw new InvalidInput('There is nothing to continue: append a concept first.')
-      return this.#normalizer.denormalize(await this.predictNormalized(options))
+      const { onTrajectory } = options
+      const normalized = await this.predictNormalized({
+        ...options,
+        ...(onTrajectory && { onTrajectory: (estimates) => onTrajectory(this.#normalizer.denormalize(estimates)) }),
+      })
+      return this.#normalizer.denormalize(normalized)
     })
   }
 
@@ -116,7 +121,7 @@ export abstract class CachedModel<Reader extends DocumentReader> implements Conc
     this.cursor.destroy()
   }
 
-  /** The normalised concept [dim] that follows those in memory; one or more are there. */
+  /** The normalised concept [dim] that follows those in memory; one or more are there. `onTrajectory` is given normalised ones. */
   protected abstract predictNormalized(options: PredictOptions): Promise<Float32Array>
 
   /** Where the rows of the state lie, in the order in which they are exported. */

@@ -50,6 +50,11 @@ export interface PredictOptions {
   signal?: AbortSignal
   /** Called after every denoising step, which a Base-LCM does not have; costs one read-back a step. */
   onStep?: (step: DenoisingStep) => void
+  /**
+   * Called once, before `predict` resolves, with the raw concept as the model saw it after each denoising step, [steps, dim]; the last row is the
+   * predicted one. They are read back together with it. Not called by a Base-LCM, which has no steps.
+   */
+  onTrajectory?: (estimates: Float32Array) => void
 }
 
 /** A model that predicts the next concept of the document in its memory. One call at a time. */

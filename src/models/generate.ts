@@ -50,13 +50,13 @@ export async function* generate(
   options: GenerateOptions,
 ): AsyncGenerator<GeneratedConcept, void> {
   check(model, prompt, options)
-  const { noise, sampling, signal, onStep } = options
+  const { noise, sampling, signal, onStep, onTrajectory } = options
   const promptLength = prompt.length / model.dim
   let previous = prompt.subarray(prompt.length - model.dim)
   await model.append(prompt.subarray(model.length * model.dim), { signal })
   for (let position = promptLength; ; position++) {
     throwIfAborted(signal)
-    const concept = await model.predict({ noise: noise(position), sampling, signal, onStep })
+    const concept = await model.predict({ noise: noise(position), sampling, signal, onStep, onTrajectory })
     const stop = stopReason(model, concept, previous, position - promptLength, options)
     yield { position, concept, stop }
     if (stop) return

@@ -99,7 +99,14 @@ describe('against the plain f64 model', () => {
     for (let n = 1; n < 6; n++) {
       await model.append(clean[n - 1]!)
       const trace: DenoisingStep[] = []
-      await model.predict({ noise: seededNoise(5)(n), sampling: { steps: 6 }, onStep: (step) => trace.push(step) })
+      const ways: Float32Array[] = []
+      await model.predict({
+        noise: seededNoise(5)(n),
+        sampling: { steps: 6 },
+        onStep: (step) => trace.push(step),
+        onTrajectory: (way) => ways.push(way),
+      })
+      expect(ways).toEqual([Float32Array.from(trace.flatMap(({ estimate }) => Array.from(estimate)))])
       // Another noise level for every concept; before the first step there is the first noise.
       const step = n - 1
       const noisy = trace[step - 1]?.latent ?? seededNoise(5)(n)(dim)

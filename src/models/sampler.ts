@@ -13,6 +13,8 @@ interface Plan {
   visits: TimestepVisit[]
   programs: Program[]
   coefficients: Tensor
+  /** [steps, dim]: the clean concept as each step sees it. */
+  estimates: Tensor
   /** [steps, dim], where η > 0. */
   noise: Tensor | undefined
 }
@@ -47,7 +49,6 @@ export interface SamplerParts {
 export class Sampler {
   readonly #gpu: Gpu
   readonly #parts: SamplerParts
-  readonly #estimate: Tensor
   readonly #pacer = new Pacer()
   #plan: Plan | undefined
   /** Kept beside the plan: they depend on the timesteps alone. */
@@ -56,18 +57,17 @@ export class Sampler {
   constructor(gpu: Gpu, parts: SamplerParts) {
     this.#gpu = gpu
     this.#parts = parts
-    this.#estimate = gpu.tensor('estimate', parts.denoiser.latent.shape)
   }
 
   /**
    * The normalised concept [dim] that follows those in memory. One submission and one read-back, unless the GPU is so slow that the steps are
    * spread over several submissions. @throws InvalidInput, Aborted, DeviceLost.
    */
-  async sample({ noise, sampling = {}, signal, onStep }: PredictOptions): Promise<Float32Array> {
+  async sample({ noise, sampling = {}, signal, onStep, onTrajectory }: PredictOptions): Promise<Float32Array> {
     const { denoiser, memory, cursor } = this.#parts
     const options = resolve(sampling, this.#parts.scheduler)
     const plan = this.#planFor(options)
-    const dim = this.#estimate.size
+    const dim = denoiser.latent.size
     this.#gpu.write(denoiser.latent, initialLatent(noise(dim), options))
     for (const step of plan.noise ? plan.visits.keys() : []) this.#gpu.write(plan.noise!, noise(dim), step * dim)
     writeCursor(this.#gpu, cursor, { position: memory.length - 1, contextLength: memory.length + 1, step: 0 })
@@ -81,18 +81,21 @@ export class Sampler {
       pending = []
       step += count
       const finished = step === plan.programs.length
-      const estimate = finished || onStep ? await this.#gpu.read(this.#estimate) : await this.#gpu.finished()
+      const first = finished && onTrajectory ? 0 : step - 1
+      const estimates =
+        finished || onStep ? await this.#gpu.read(plan.estimates, first * dim, (step - first) * dim) : await this.#gpu.finished()
       this.#pacer.measured(count, performance.now() - started)
       throwIfAborted(signal)
-      if (estimate && onStep) {
-        onStep({ timestep: plan.visits[step - 1]!.timestep, estimate, latent: await this.#gpu.read(denoiser.latent) })
-      }
-      if (estimate && finished) return estimate
+      if (!estimates) continue
+      const estimate = estimates.slice(-dim)
+      if (onStep) onStep({ timestep: plan.visits[step - 1]!.timestep, estimate, latent: await this.#gpu.read(denoiser.latent) })
+      if (!finished) continue
+      onTrajectory?.(estimates)
+      return estimate
     }
   }
 
   destroy(): void {
-    this.#estimate.destroy()
     destroyPlan(this.#plan)
     for (const table of this.#tables.tables) table.destroy()
   }
@@ -115,7 +118,8 @@ export class Sampler {
     const steps = visits.map((visit) => this.#coefficients(visit, options))
     const gpu = this.#gpu
     const coefficients = gpu.tensor('coefficients', [steps.length, 8], { data: packDdimCoefficients(steps) })
-    const noise = options.eta > 0 ? gpu.tensor('noise', [steps.length, this.#estimate.size]) : undefined
+    const noise = options.eta > 0 ? gpu.tensor('noise', [steps.length, denoiser.latent.size]) : undefined
+    const estimates = gpu.tensor('estimates', [steps.length, denoiser.latent.size])
     const tables = this.#tablesFor(visits.map(({ timestep }) => timestep))
     const record = (guided: boolean) => {
       const program = gpu.program(guided ? 'guided denoising step' : 'denoising step')
@@ -125,7 +129,7 @@ export class Sampler {
       ddimStep.record(program, {
         prediction,
         latent,
-        estimate: this.#estimate,
+        estimate: estimates,
         coefficients,
         noise,
         cursor,
@@ -141,7 +145,7 @@ export class Sampler {
       return program
     }
     const programs = new Map([...new Set(steps.map(({ guided }) => guided))].map((guided) => [guided, record(guided)]))
-    return { key, visits, coefficients, noise, programs: steps.map(({ guided }) => programs.get(guided)!) }
+    return { key, visits, coefficients, noise, estimates, programs: steps.map(({ guided }) => programs.get(guided)!) }
   }
 
   #tablesFor(timesteps: number[]): Tensor[] {
@@ -217,4 +221,5 @@ function check(options: ResolvedOptions): void {
 function destroyPlan(plan: Plan | undefined): void {
   plan?.coefficients.destroy()
   plan?.noise?.destroy()
+  plan?.estimates.destroy()
 }

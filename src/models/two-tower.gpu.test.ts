@@ -8,6 +8,7 @@ import { expectedConcept } from './diffusion-reference'
 import { generate, seededNoise } from './generate'
 import { loadKernels } from './kernels'
 import { loadModulation, modulationTables } from './modulation'
+import { Normalizer } from './normalizer'
 import { Random } from './random'
 import { RandomWeights } from './random-weights'
 import { TwoTowerReference } from './reference'
@@ -280,13 +281,24 @@ describe('prediction', () => {
     model.dispose()
   })
 
-  test('watching the steps changes nothing', async () => {
+  test('watching the steps, or being told the way they took, changes nothing', async () => {
     const model = await load()
     await model.append(concepts(3))
     const steps: DenoisingStep[] = []
     const watched = await model.predict({ noise: seededNoise(5)(9), sampling, onStep: (step) => steps.push(step) })
     expect(watched).toEqual(await predict(model))
     expect(steps.map(({ timestep }) => timestep)).toEqual([99, 79, 59, 39, 19])
+    const ways: Float32Array[] = []
+    const read = vi.spyOn(gpu, 'read')
+    const told = await model.predict({ noise: seededNoise(5)(9), sampling, onTrajectory: (estimates) => ways.push(estimates) })
+    expect(read).toHaveBeenCalledTimes(1)
+    read.mockRestore()
+    expect(told).toEqual(watched)
+    const weights = new ModelWeights(gpu, new RandomWeights(twoTowerShapes(small)))
+    const [center, scale] = ['center', 'scale'].map((name) => weights.values(`sonar_normalizer.${name}`, small.sonar_dim))
+    const normalizer = new Normalizer(center!, scale!)
+    expect(ways).toEqual([Float32Array.from(steps.flatMap(({ estimate }) => Array.from(normalizer.denormalize(estimate))))])
+    weights.destroy()
     model.dispose()
   })
 

@@ -52,7 +52,7 @@ describe.each([16, 256])('ddimStep with %i lanes', (lanes) => {
       const noise = numbers(steps.length * dim, 2)
       const cursor = createCursor(gpu)
       const latent = gpu.tensor('latent', [1, dim], { data: numbers(dim, 3).map((value) => 1.7 * value) })
-      const estimate = gpu.tensor('estimate', [1, dim])
+      const estimate = gpu.tensor('estimate', [steps.length, dim])
       const program = gpu.program('step')
       ddimStep.record(program, {
         ...options,
@@ -74,7 +74,7 @@ describe.each([16, 256])('ddimStep with %i lanes', (lanes) => {
           noise: noise.subarray(index * dim, (index + 1) * dim),
         })
         gpu.submit([program])
-        expectClose(await gpu.read(estimate), want.estimate, 2e-6, `estimate of step ${index}, ${dim} channels`)
+        expectClose(await gpu.read(estimate, index * dim, dim), want.estimate, 2e-6, `estimate of step ${index}, ${dim} channels`)
         expectClose(await gpu.read(latent), want.latent, 2e-6, `latent of step ${index}, ${dim} channels`)
         expect(await gpu.read(cursor)).toEqual(Float32Array.of(0, 0, index + 1, 0))
       }
@@ -94,7 +94,7 @@ describe.each([16, 256])('ddimStep with %i lanes', (lanes) => {
     const prediction = numbers(2 * dim, 5)
     const start = numbers(dim, 6)
     const latent = gpu.tensor('latent', [1, dim], { data: start })
-    const estimate = gpu.tensor('estimate', [1, dim])
+    const estimate = gpu.tensor('estimate', [steps.length, dim])
     const cursor = createCursor(gpu)
     const program = gpu.program('step')
     const coefficients = gpu.tensor('coefficients', [50, 8], { data: packDdimCoefficients(steps) })
@@ -112,7 +112,7 @@ describe.each([16, 256])('ddimStep with %i lanes', (lanes) => {
       const terms = { ...guided, ...step, conditional: prediction.subarray(0, dim), unconditional: prediction.subarray(dim) }
       want = ddimStepReference({ ...terms, latent: want.latent })
     }
-    expectClose(await gpu.read(estimate), want.estimate, 2e-5, 'estimate')
+    expectClose(await gpu.read(estimate, 49 * dim), want.estimate, 2e-5, 'estimate')
     expect((await gpu.read(cursor))[2]).toBe(50)
   })
 })
@@ -124,7 +124,7 @@ it('needs no unconditional row when it is not guided, and refuses what does not 
     ...plain,
     prediction: tensor(1, 8),
     latent: tensor(1, 8),
-    estimate: tensor(1, 8),
+    estimate: tensor(3, 8),
     coefficients: tensor(3, 8),
     cursor: createCursor(gpu),
   }
@@ -132,7 +132,8 @@ it('needs no unconditional row when it is not guided, and refuses what does not 
   await gpu.finished()
   const bad = [
     { ...good, guided: true },
-    { ...good, estimate: tensor(1, 7) },
+    { ...good, estimate: tensor(3, 7) },
+    { ...good, estimate: tensor(2, 8) },
     { ...good, coefficients: tensor(3, 7) },
     { ...good, noise: tensor(2, 8) },
     { ...good, cursor: tensor(4) },

@@ -11,7 +11,7 @@ export interface DdimStepArguments {
   prediction: Tensor
   /** [1, dim]: the noisy sample, replaced by that of the next step. */
   latent: Tensor
-  /** [1, dim]: the clean sample x0 as this step estimates it. */
+  /** [steps, dim]: row `cursor.step` becomes the clean sample x0 as this step estimates it. */
   estimate: Tensor
   /** [steps, 8], made by `packDdimCoefficients`; row `cursor.step` is used. */
   coefficients: Tensor
@@ -81,9 +81,9 @@ export class DdimStep {
     const { prediction, latent, estimate, coefficients, noise, cursor, guided, clipSampleRange, dynamicThreshold } = call
     const dim = width(latent)
     requireLength('ddimStep', 'latent', latent, dim)
-    requireLength('ddimStep', 'estimate', estimate, dim)
     requireMatrix('ddimStep', 'prediction', prediction, guided ? 2 : 1, dim)
     requireMatrix('ddimStep', 'coefficients', coefficients, 1, coefficientWidth)
+    requireMatrix('ddimStep', 'estimate', estimate, coefficients.shape[0]!, dim)
     if (noise) requireMatrix('ddimStep', 'noise', noise, coefficients.shape[0]!, dim)
     requireLength('ddimStep', 'cursor', cursor, 4, 'u32')
     requireInteger('ddimStep', 'dim', dim, guided ? 2 : 1)
