@@ -11,8 +11,8 @@ export function nearest(concepts: readonly Float32Array[]): { index: number; lik
   })
 }
 
-/** 0 when either vector is zero. */
-function cosine(a: Float32Array, b: Float32Array): number {
+/** Of the angle between two vectors, −1 to 1; 0 when either is zero. */
+export function cosine(a: Float32Array, b: Float32Array): number {
   let product = 0
   let squareA = 0
   let squareB = 0
