@@ -17,7 +17,8 @@ export function renderMarkdown(text: string, { trusted = false } = {}): string {
   }
   rules.table_open = () => '<div class="table" tabindex="0"><table>'
   rules.table_close = () => '</table></div>'
-  return markdown.render(text)
+  // A corner of a table is no heading.
+  return markdown.render(text).replace(/<th( [^>]*)?><\/th>/g, '<td$1></td>')
 }
 
 /** The first word and the dotted name behind it: `Noema.continue(text, …)` → `noema.continue`; `Your own model` → `your-own-model`. */

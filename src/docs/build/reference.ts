@@ -54,16 +54,16 @@ class ReferenceWriter {
 
   /** A class, function or type with all that it has. */
   section(reflection: DeclarationReflection, depth: '##' | '###'): string {
-    const { name, signatures, type } = reflection
+    const { name, signatures, type, children = [] } = reflection
+    // What Lit and the browser call is not for others.
+    const members = children.filter(({ flags, overwrites, name }) => !flags.isStatic && !overwrites && !name.endsWith('Callback'))
     if (signatures) return this.#callable(reflection, depth)
     return [
       `${depth} ${name}`,
       remark(reflection.comment),
       ...(type ? [code(`type ${name} = ${type}`), this.#links(String(type), name), this.#properties(nested(type))] : []),
-      this.#properties((reflection.children ?? []).filter((member) => !member.signatures && member.kind !== ReflectionKind.Constructor)),
-      ...(reflection.children ?? [])
-        .filter((member) => member.kind === ReflectionKind.Method)
-        .map((method) => this.#callable(method, '###', name)),
+      this.#properties(members.filter((member) => !member.signatures && member.kind !== ReflectionKind.Constructor)),
+      ...members.filter((member) => member.kind === ReflectionKind.Method).map((method) => this.#callable(method, '###', name)),
     ].join('\n\n')
   }
 
