@@ -49,6 +49,10 @@ test('the page leads to the documentation, which says what the library exports a
 }) => {
   await page.goto('/')
   await page.getByRole('link', { name: 'Documentation' }).click()
+  await page.keyboard.press('Tab')
+  await expect(page.getByRole('link', { name: 'To the text' })).toBeFocused()
+  await page.keyboard.press('Enter')
+  await expect(page.getByRole('main')).toBeFocused()
   await page.getByRole('link', { name: 'API reference' }).click()
   const exported = await page.evaluate(async () => Object.keys(await import(new URL('../noema.js', document.baseURI).href)))
   const reference = await page.getByRole('main').innerText()
