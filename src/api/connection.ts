@@ -1,4 +1,6 @@
 import * as Comlink from 'comlink'
+import mjsUrl from 'onnxruntime-web/ort-wasm-simd-threaded.mjs?url'
+import wasmUrl from 'onnxruntime-web/ort-wasm-simd-threaded.wasm?url'
 import type { Engine } from '../engine/engine'
 import { keepTypedErrors } from '../engine/transfer'
 import workerUrl from '../engine/worker?worker&url'
@@ -6,6 +8,9 @@ import { Aborted, throwIfAborted, WorkerFailed } from '../errors'
 
 /** A worker that has said nothing for this long after its start is taken as dead (an ES worker on `file://` hangs without an error). */
 const startTimeout = 20_000
+
+/** Told to the worker, so that a bundler that takes the worker as it is finds them here and takes them along. */
+const runtimeFiles = { wasm: new URL(wasmUrl, import.meta.url).href, mjs: new URL(mjsUrl, import.meta.url).href }
 
 /** The main thread's side of one engine worker: calls that can be aborted and that end when the worker does. */
 export interface Connection {
@@ -63,7 +68,7 @@ export async function connect(signal?: AbortSignal): Promise<Connection> {
     startTimeout,
   )
   try {
-    await connection.call(signal, (remote) => remote.ping())
+    await connection.call(signal, (remote) => remote.start(runtimeFiles))
   } catch (error) {
     worker.terminate()
     throw error

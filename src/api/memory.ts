@@ -25,6 +25,7 @@ export interface MemoryAddOptions extends MemoryOptions {
 export class Memory {
   readonly #connection: Connection
 
+  /** @internal */
   constructor(connection: Connection) {
     this.#connection = connection
   }

@@ -33,7 +33,7 @@ export class Session {
     this.id = id
   }
 
-  /** For `Noema.open`. */
+  /** @internal For `Noema.open`. */
   static async open(connection: Connection, id: string, { signal, remember }: OpenOptions = {}): Promise<Session> {
     const session = new Session(connection, id)
     await session.#change({ kind: 'open', ...(remember !== undefined && { remember }) }, signal)
@@ -107,7 +107,8 @@ export class Session {
       const { sentences, ...rest } = this.#content
       this.#content = { ...rest, sentences: [...sentences, { text, language, generated: true }] }
     }
-    const run: Parameters<typeof streamConcepts>[2] = (engine, job, onConcept) => engine.continueDocument(job, this.id, request, onConcept)
+    const run: Parameters<typeof streamConcepts<Concept, ContinueResult>>[2] = (engine, job, onConcept) =>
+      engine.continueDocument(job, this.id, request, onConcept)
     try {
       return yield* streamConcepts(this.#connection, signal, run, note)
     } catch (error) {

@@ -1,16 +1,22 @@
 import * as Comlink from 'comlink'
 import { Aborted, ContextFull, InvalidInput, throwIfAborted } from '../errors'
+import { type RuntimeFiles, useRuntimeFiles } from '../onnx'
 import type { OnProgress } from '../progress'
 import type { CaseReport } from './conformance-report'
+import { continueMany } from './continue-many'
 import type { DocumentLibrary, Prompt } from './document-library'
 import { LoadedModel } from './loaded-model'
 import { Mutex } from './mutex'
 import {
   type Backend,
   type Concept,
+  type ConceptOfMany,
   type ContinueDocumentRequest,
+  type ContinuedDocument,
+  type ContinueManyRequest,
   type ContinueRequest,
   type ContinueResult,
+  type DecodeRequest,
   type DocumentChange,
   type DocumentContent,
   type DocumentSummary,
@@ -23,6 +29,9 @@ import {
   type TranslateRequest,
   type Translation,
 } from './protocol'
+import { requireInteger } from './require-integer'
+import { transferred } from './transfer'
+import { wording } from './wording'
 
 /**
  * What lives in the worker: one model, and every call a page can make on it. Each call has a job number that `abort` takes.
@@ -34,9 +43,9 @@ export class Engine {
   #openLibrary: Promise<DocumentLibrary> | undefined
   #model: LoadedModel | undefined
 
-  /** Answers as soon as the worker runs. */
-  ping(): true {
-    return true
+  /** The first call; answers as soon as the worker runs. */
+  start(files: RuntimeFiles): void {
+    useRuntimeFiles(files)
   }
 
   /** Ends a call with `Aborted` within the time of one step; an unknown or finished job is ignored. */
@@ -61,6 +70,13 @@ export class Engine {
       const read = async () => ({ sentences, concepts: await model.encode(sentences, language, signal), language })
       return this.#continuation(model, { length: sentences.length, read }, { ...settings, to }, signal, onConcept)
     })
+    await stored
+    return result
+  }
+
+  /** As `continue`, for several texts together. */
+  async continueMany(job: number, request: ContinueManyRequest, onConcept: (concept: ConceptOfMany) => void): Promise<ContinuedDocument[]> {
+    const { result, stored } = await this.#run(job, onConcept, (signal, model) => continueMany(model, request, signal, onConcept))
     await stored
     return result
   }
@@ -144,19 +160,20 @@ export class Engine {
     return this.#run(job, undefined, async (signal, model) => transferred(await model.encode(sentences, language, signal)))
   }
 
-  async decode(job: number, vectors: Float32Array, { language, beam }: { language: string; beam?: number }): Promise<string[]> {
+  async decode(job: number, vectors: Float32Array, { language, seed, ...text }: DecodeRequest): Promise<string[]> {
     return this.#run(job, undefined, async (signal, model) => {
-      const decoded = await model.space.decode(vectors, { language, beam: beam ?? model.beam, signal })
+      const decoded = await model.space.decode(vectors, { ...wording(text, { seed, beam: model.beam }), language, signal })
       return decoded.map(({ text }) => text)
     })
   }
 
-  async translate(job: number, { text, from, to, beam }: TranslateRequest): Promise<Translation[]> {
+  async translate(job: number, { text, from, to, seed, ...settings }: TranslateRequest): Promise<Translation[]> {
     return this.#run(job, undefined, async (signal, model) => {
       model.space.requireLanguage(to)
+      const options = wording(settings, { seed, beam: model.beam })
       const sentences = this.#split(model, text, from)
       const vectors = await model.encode(sentences, from, signal)
-      const decoded = await model.space.decode(vectors, { language: to, beam: beam ?? model.beam, signal })
+      const decoded = await model.space.decode(vectors, { ...options, language: to, signal })
       return sentences.map((source, i) => ({ source, text: decoded[i]?.text ?? '' }))
     })
   }
@@ -186,7 +203,7 @@ export class Engine {
   async conformance(job: number, file: unknown): Promise<CaseReport[]> {
     return this.#run(job, undefined, async (signal, model) => {
       const { runConformance } = await import('./conformance')
-      return runConformance(file, await model.gpu(), signal)
+      return runConformance(file, await model.machine(), signal)
     })
   }
 
@@ -201,7 +218,20 @@ export class Engine {
   async #continuation(
     model: LoadedModel,
     prompt: { length: number; read: () => Promise<Prompt>; document?: string },
-    { concepts, seed, beam, conceptModel, to, recall = 0, trajectory, ...sampling }: ContinueDocumentRequest,
+    {
+      concepts,
+      seed,
+      beam,
+      textTopK,
+      textTopP,
+      textTemperature,
+      maxTokens,
+      conceptModel,
+      to,
+      recall = 0,
+      trajectory,
+      ...sampling
+    }: ContinueDocumentRequest,
     signal: AbortSignal,
     onConcept: (concept: Concept) => void | Promise<void>,
   ): Promise<{ result: ContinueResult; stored: Promise<void> }> {
@@ -214,12 +244,17 @@ export class Engine {
         { sentences: prompt.length, concepts, maxLength: predictor.maxLength },
       )
     }
+    const words = (first: number) =>
+      wording({ beam, textTopK, textTopP, textTemperature, maxTokens }, { seed, beam: predictor.beam, first })
     const read = await prompt.read()
-    const { sentences, language } = read
+    const { sentences } = read
+    const language = to ?? read.language
+    model.space.requireDecodeOptions({ ...words(0), language })
     const room = Math.min(recall, predictor.maxLength - prompt.length - concepts)
     const recalled = room > 0 ? await (await model.memory()).recall(read, room, prompt.document) : []
     const vectors = withRecalled(recalled, read.concepts)
     const rows = await predictor.recall(vectors)
+    const first = vectors.length / model.space.dim
     const generation = predictor.generate(vectors, { concepts, seed, sampling, trajectory, signal })
     try {
       for (let index = 0; ; index++) {
@@ -227,10 +262,10 @@ export class Engine {
         if (done) return { result: { stop: value, sentences, recalled, rows }, stored: predictor.stored() }
         const { milliseconds, ...predicted } = value
         const start = performance.now()
-        const [decoded] = await model.space.decode(predicted.embedding, { language: to ?? language, beam: beam ?? predictor.beam, signal })
+        const [decoded] = await model.space.decode(predicted.embedding, { ...words(first + index), language, signal })
         const timing = { predict: milliseconds, decode: performance.now() - start }
         const source = index === 0 && recalled.length > 0 && { recalled }
-        await onConcept({ index, text: decoded?.text ?? '', language: to ?? language, ...predicted, timing, ...source })
+        await onConcept({ index, text: decoded?.text ?? '', language, ...predicted, timing, ...source })
       }
     } finally {
       await generation.return('length')
@@ -282,14 +317,4 @@ function withRecalled(recalled: readonly RememberedConcept[], prompt: Float32Arr
     offset += part.length
   }
   return vectors
-}
-
-function requireInteger(name: string, value: number, least: number, most: number): void {
-  if (!Number.isSafeInteger(value) || value < least || value > most) {
-    throw new InvalidInput(`${name} must be an integer from ${least} to ${most}, not ${value}.`)
-  }
-}
-
-function transferred(array: Float32Array): Float32Array {
-  return Comlink.transfer(array, [array.buffer as ArrayBuffer])
 }

@@ -1,6 +1,8 @@
-import { InvalidInput, serializeError, throwIfAborted, WebGpuUnavailable } from '../errors'
+import { InvalidInput, NoConceptModel, serializeError, throwIfAborted, WebGpuUnavailable } from '../errors'
 import type { Manifest } from '../formats/manifest'
 import { type Gpu, requestGpu } from '../gpu'
+import type { Machine } from '../models/machine'
+import { runtime } from '../onnx'
 import type { OnProgress } from '../progress'
 import { Space } from '../space/space'
 import { ConceptStates } from '../store/concept-states'
@@ -15,10 +17,13 @@ import type { Backend, DeviceInfo, ModelInfo } from './protocol'
 import { describeConceptModel } from './sampling'
 import { SentenceCache } from './sentence-cache'
 
-/** A model folder in use: its files, its space, and, where there is a GPU, its concept models. */
+const processorChosen = 'The processor was chosen: load with backend "auto" to use a GPU.'
+
+/** A model folder in use: its files, its space and its concept models. */
 export class LoadedModel {
   readonly space: Space
   readonly #files: ModelFiles
+  readonly #backend: Backend
   /** Differs wherever encoding the same sentence could give another vector. */
   readonly spaceFingerprint: string
   readonly #sentences: SentenceCache
@@ -29,15 +34,16 @@ export class LoadedModel {
   /** Why there is no GPU, when there is none. */
   #refusal: WebGpuUnavailable | undefined
 
-  private constructor(files: ModelFiles, space: Space, fingerprint: string) {
+  private constructor(files: ModelFiles, space: Space, fingerprint: string, backend: Backend) {
     this.#files = files
+    this.#backend = backend
     this.space = space
     this.spaceFingerprint = fingerprint
     this.#sentences = new SentenceCache(space, new EncodedSentences({ fingerprint, dim: space.dim }))
   }
 
   /**
-   * Fetches and checks every file, opens the space, and makes the default concept model ready.
+   * Fetches and checks every file, opens the space, and makes the default concept model, where there is one, ready.
    *
    * @throws as `load` in `src/api/load.ts`.
    */
@@ -47,21 +53,22 @@ export class LoadedModel {
   ): Promise<LoadedModel> {
     const files = await loadModelFiles(url, { signal, onProgress })
     const { manifest } = files
+    const { defaultConceptModel } = manifest
     // The concept model is one part more than the space's.
     let parts = 0
     const onSpaceProgress: OnProgress = ({ loaded, total, ...progress }) => {
-      parts = total + 1
+      parts = defaultConceptModel ? total + 1 : total
       onProgress({ ...progress, loaded, total: parts })
     }
     const space = await Space.load(files.contents, manifest, onSpaceProgress)
-    const model = new LoadedModel(files, space, await spaceFingerprint(manifest))
+    const model = new LoadedModel(files, space, await spaceFingerprint(manifest), backend)
     try {
       throwIfAborted(signal)
-      onProgress({ stage: 'compile', file: `concept model ${manifest.defaultConceptModel}`, loaded: parts - 1, total: parts })
-      await model.conceptModel().catch((error) => {
-        if (!(error instanceof WebGpuUnavailable) || backend === 'webgpu') throw error
-      })
-      throwIfAborted(signal)
+      if (defaultConceptModel) {
+        onProgress({ stage: 'compile', file: `concept model ${defaultConceptModel}`, loaded: parts - 1, total: parts })
+        await model.conceptModel()
+        throwIfAborted(signal)
+      }
       onProgress({ stage: 'compile', file: 'everything', loaded: parts, total: parts })
       return model
     } catch (error) {
@@ -74,10 +81,10 @@ export class LoadedModel {
     return this.#files.manifest
   }
 
-  /** Beam size of the default concept model. */
+  /** Beam size of the default concept model; 5, as the reference's, where there is none. */
   get beam(): number {
     const { conceptModels, defaultConceptModel } = this.manifest
-    return conceptModels[defaultConceptModel]!.decoding.beam
+    return conceptModels[defaultConceptModel]?.decoding.beam ?? 5
   }
 
   get info(): ModelInfo {
@@ -97,8 +104,17 @@ export class LoadedModel {
     }
   }
 
-  /** The GPU, opened at first need and again after it was lost. @throws WebGpuUnavailable. */
+  /** What concept models run on. @throws WebGpuUnavailable when nothing but WebGPU will do. */
+  async machine(): Promise<Machine> {
+    return this.gpu().catch((error) => {
+      if (error instanceof WebGpuUnavailable && this.#backend !== 'webgpu') return 'wasm'
+      throw error
+    })
+  }
+
+  /** The GPU, opened at first need and again after it was lost. @throws WebGpuUnavailable, where the processor was asked for too. */
   async gpu(): Promise<Gpu> {
+    if (this.#backend === 'wasm') throw new WebGpuUnavailable(processorChosen)
     if (this.#gpu) return this.#gpu
     const gpu = await requestGpu().catch((error) => {
       if (error instanceof WebGpuUnavailable) this.#refusal = error
@@ -113,12 +129,18 @@ export class LoadedModel {
   }
 
   /**
-   * A concept model of the folder, its weights uploaded at first need.
+   * A concept model of the folder, made ready at first need.
    *
    * @param name default: the manifest's default.
-   * @throws InvalidInput for a name the folder does not have; WebGpuUnavailable; ModelFormatError.
+   * @throws NoConceptModel for a folder without any; InvalidInput for a name the folder does not have; WebGpuUnavailable; ModelFormatError.
    */
   conceptModel(name = this.manifest.defaultConceptModel): Promise<Predictor> {
+    if (!this.manifest.defaultConceptModel) {
+      throw new NoConceptModel(
+        'This model folder has no concept model: it encodes, decodes and translates. To continue texts, load a folder that has one.',
+        { model: this.manifest.name },
+      )
+    }
     if (!Object.hasOwn(this.manifest.conceptModels, name)) {
       throw new InvalidInput(`There is no concept model "${name}" here: use ${Object.keys(this.manifest.conceptModels).join(' or ')}.`)
     }
@@ -149,13 +171,15 @@ export class LoadedModel {
     return this.#sentences.forget(sentences, language)
   }
 
-  /** Removes the state of a document of raw concepts `[n, dim]`, for every concept model of the folder on this GPU. */
+  /** Removes the state of a document of raw concepts `[n, dim]`, for every concept model of the folder on this GPU and on the processor. */
   async forgetStates(concepts: Float32Array): Promise<void> {
-    if (!this.#gpu) return
     for (const predictor of this.#predictors.values()) await (await predictor).forget()
+    const machines = this.#gpu ? [this.#gpu.info, 'wasm' as const] : ['wasm' as const]
     for (const name of Object.keys(this.manifest.conceptModels)) {
-      const identity = await stateIdentity(this.#files.fingerprint, name, this.#gpu.info)
-      await this.#states.forget(await prefixChain(identity, concepts, this.space.dim))
+      for (const machine of machines) {
+        const identity = await stateIdentity(this.#files.fingerprint, name, machine)
+        await this.#states.forget(await prefixChain(identity, concepts, this.space.dim))
+      }
     }
   }
 
@@ -175,22 +199,29 @@ export class LoadedModel {
 
   dispose(): void {
     this.space.dispose()
+    for (const predictor of this.#predictors.values()) predictor.then((opened) => opened.dispose()).catch(() => undefined)
     this.#gpu?.destroy()
   }
 
   async #open(name: string): Promise<Predictor> {
-    const gpu = await this.gpu()
+    const machine = await this.machine()
     const { space, conceptModels } = this.manifest
     const endOfText = await this.encode([space.endOfText], 'eng_Latn')
     const entry = conceptModels[name]!
     const weights = this.#files.contents.get(entry.file) as Uint8Array
-    const identity = await stateIdentity(this.#files.fingerprint, name, gpu.info)
-    return Predictor.open(gpu, entry, { weights, endOfText, states: this.#states, identity })
+    const identity = await stateIdentity(this.#files.fingerprint, name, machine === 'wasm' ? machine : machine.info)
+    return Predictor.open(machine, entry, { weights, endOfText, states: this.#states, identity })
   }
 
   get #device(): DeviceInfo {
-    if (!this.#gpu) return { gpu: false, reason: this.#refusal?.message ?? 'No concept model is open.' }
+    if (!this.#gpu) return { backend: 'wasm', threads: runtime.threads, reason: this.#refusal?.message ?? processorChosen }
     const { description, vendor, architecture, software, features, limits } = this.#gpu.info
-    return { gpu: true, software, description: description || `${vendor} ${architecture}`.trim() || 'an unnamed adapter', features, limits }
+    return {
+      backend: 'webgpu',
+      software,
+      description: description || `${vendor} ${architecture}`.trim() || 'an unnamed adapter',
+      features,
+      limits,
+    }
   }
 }

@@ -1,12 +1,10 @@
 import { throwIfAborted } from '../errors'
 import type { ConceptModelManifest } from '../formats/concept-model-manifest'
 import { parseSafetensors, type TensorSource } from '../formats/safetensors'
-import type { Gpu } from '../gpu'
-import { BaseLcm } from '../models/base-lcm'
 import type { ConceptModel } from '../models/concept-model'
 import { generate, type StopReason, seededNoise } from '../models/generate'
-import { OneTower } from '../models/one-tower'
-import { TwoTower } from '../models/two-tower'
+import { type ConceptOfMany, generateMany } from '../models/generate-many'
+import { loadBaseLcm, loadOneTower, loadQuantLcm, loadTwoTower, type Machine } from '../models/machine'
 import type { ConceptStates } from '../store/concept-states'
 import { DocumentMemory } from './document-memory'
 import type { RowCounts, SamplingSettings } from './protocol'
@@ -54,9 +52,9 @@ export class Predictor {
     this.#endOfText = endOfText
   }
 
-  /** Uploads the weights and compiles the kernels. @throws ModelFormatError, KernelError, DeviceLost. */
-  static async open(gpu: Gpu, manifest: ConceptModelManifest, { weights, ...parts }: PredictorParts): Promise<Predictor> {
-    return new Predictor(await loadModel(gpu, parseSafetensors(weights), manifest), manifest, parts)
+  /** Makes the model ready on a machine. @throws ModelFormatError, KernelError, DeviceLost. */
+  static async open(machine: Machine, manifest: ConceptModelManifest, { weights, ...parts }: PredictorParts): Promise<Predictor> {
+    return new Predictor(await loadConceptModel(machine, parseSafetensors(weights), manifest), manifest, parts)
   }
 
   /** Most concepts a document can have, new ones included. */
@@ -85,6 +83,10 @@ export class Predictor {
   async forget(): Promise<void> {
     await this.stored()
     this.#memory.forget()
+  }
+
+  dispose(): void {
+    this.#model.dispose()
   }
 
   /** Continues raw concepts `[n, dim]` that `recall` was given; the sentence that ends a document is not yielded. */
@@ -126,6 +128,39 @@ export class Predictor {
     }
   }
 
+  /**
+   * Continues documents of raw concepts [n, dim] together, each as `generate` would alone; yields what was predicted together, sentences that end
+   * a document included. Documents that begin alike may share one array.
+   * @returns for each document where the state of its prompt came from.
+   */
+  async *generateMany(
+    documents: readonly { prompt: Float32Array; seed: number }[],
+    { concepts, sampling, signal }: Omit<PredictorSettings, 'seed'> & { concepts: number },
+  ): AsyncGenerator<{ concepts: ConceptOfMany[]; milliseconds: number }, RowCounts[]> {
+    const { endOfTextThreshold, stopOnRepetitionThreshold } = this.#manifest.decoding
+    const rows = new Map<Float32Array, RowCounts>()
+    const read = async (prompt: Float32Array) => {
+      rows.set(prompt, await this.#memory.recall(prompt))
+      await this.#model.append(prompt.subarray(this.#model.length * this.#model.dim), { signal })
+      this.#memory.keep()
+    }
+    const prompts = documents.map(({ prompt, seed }) => ({ prompt, noise: seededNoise(seed) }))
+    const generation = generateMany(this.#model, prompts, {
+      read,
+      sampling: samplingOptions(this.#manifest, sampling),
+      signal,
+      maxConcepts: concepts,
+      endOfText: { concept: this.#endOfText, threshold: endOfTextThreshold },
+      repetitionThreshold: stopOnRepetitionThreshold,
+    })
+    let start = performance.now()
+    for await (const concepts of generation) {
+      yield { concepts, milliseconds: performance.now() - start }
+      start = performance.now()
+    }
+    return documents.map(({ prompt }) => rows.get(prompt)!)
+  }
+
   /** Predicts every concept of raw concepts `[n, dim]` but the first from those before it: n − 1 vectors. */
   async predictNext(concepts: Float32Array, settings: PredictorSettings): Promise<Float32Array[]> {
     const { dim } = this.#model
@@ -142,13 +177,17 @@ export class Predictor {
   }
 }
 
-function loadModel(gpu: Gpu, source: TensorSource, manifest: ConceptModelManifest): Promise<ConceptModel> {
+/** The model that an entry of a manifest describes, with its weights. @throws ModelFormatError, KernelError. */
+export function loadConceptModel(machine: Machine, source: TensorSource, manifest: ConceptModelManifest): Promise<ConceptModel> {
   switch (manifest.family) {
     case 'two_tower':
-      return TwoTower.load(gpu, source, manifest.architecture, manifest.scheduler)
+      return loadTwoTower(machine, source, manifest.architecture, manifest.scheduler)
     case 'one_tower':
-      return OneTower.load(gpu, source, manifest.architecture, manifest.scheduler)
+      return loadOneTower(machine, source, manifest.architecture, manifest.scheduler)
     case 'base_lcm':
-      return BaseLcm.load(gpu, source, manifest.architecture)
+      return loadBaseLcm(machine, source, manifest.architecture)
+    case 'quant_lcm_c':
+    case 'quant_lcm_d':
+      return loadQuantLcm(machine, source, manifest.family, manifest.architecture)
   }
 }

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from .concepts import Documents
-from .config import BaseLcmConfig, OneTowerConfig, Profile, TwoTowerConfig
+from .config import BaseLcmConfig, OneTowerConfig, Profile, QuantLcmConfig, TwoTowerConfig
 from .decoder_loss import decoder_loss, sample_positions
 from .diffusion import TRAIN_STEPS, add_noise, cosine_alphas
 from .documents import SentenceTokens
@@ -25,11 +25,10 @@ from .two_tower import TwoTower, context_mask
 
 ADAM_NAMES = ("modulator", "embed_time", "pre_linear", "initial_proj", "final_proj")
 AVERAGE_DECAY = 0.998
+ConceptConfig = TwoTowerConfig | BaseLcmConfig | OneTowerConfig | QuantLcmConfig
 
 
-def document_batches(
-    documents: Documents, config: TwoTowerConfig | BaseLcmConfig | OneTowerConfig, rng: np.random.Generator
-):
+def document_batches(documents: Documents, config: ConceptConfig, rng: np.random.Generator):
     """Endless padded index batches of windows of similar length; some begin inside their document, as prompts may.
 
     Documents longer than the window give several windows.
@@ -43,9 +42,7 @@ def document_batches(
             yield documents.pad(chosen[start : start + config.batch_documents])
 
 
-def _windows(
-    rows: Tensor, config: TwoTowerConfig | BaseLcmConfig | OneTowerConfig, rng: np.random.Generator
-) -> list[Tensor]:
+def _windows(rows: Tensor, config: ConceptConfig, rng: np.random.Generator) -> list[Tensor]:
     most = min(len(rows) // 2, config.window)
     start = int(rng.integers(most + 1)) if rng.random() < config.cropped else 0
     windows = [rows[begin : begin + config.window] for begin in range(start, len(rows), config.window)]

@@ -65,7 +65,7 @@ class DenoisingFigure extends ModelFigure {
     if (!concept?.trajectory) throw new Error('With these settings the model ends the text here: try another seed.')
     const steps = rows(concept.trajectory, noema.info.dim)
     const context = rows(await noema.encode(await noema.split(this.text)), noema.info.dim)
-    const points = project([...context, ...steps], [])
+    const { points } = project([...context, ...steps], [])
     const shown = evenly(steps.length, mostTold)
     const told = []
     for (const step of shown) {

@@ -47,36 +47,45 @@ describe.each([16, 256])('ddimStep with %i lanes', (lanes) => {
 
   it.each(cases)('$name: every step equals the reference', async ({ options, steps }) => {
     // Below, at and above both lane counts.
-    for (const dim of [2, 15, 16, 17, 300]) {
-      const prediction = numbers(2 * dim, 1).map((value) => 2 * value)
-      const noise = numbers(steps.length * dim, 2)
-      const cursor = createCursor(gpu)
-      const latent = gpu.tensor('latent', [1, dim], { data: numbers(dim, 3).map((value) => 1.7 * value) })
-      const estimate = gpu.tensor('estimate', [steps.length, dim])
+    const sizes = [2, 15, 16, 17, 300].map((dim) => ({ dim, rows: 1 }))
+    for (const { dim, rows } of [...sizes, { dim: 17, rows: 3 }]) {
+      const width = rows * dim
+      const prediction = numbers(2 * width, 1).map((value) => 2 * value)
+      const noise = numbers(steps.length * width, 2)
+      const cursor = createCursor(gpu, rows)
+      const latent = gpu.tensor('latent', [rows, dim], { data: numbers(width, 3).map((value) => 1.7 * value) })
+      const estimate = gpu.tensor('estimate', [steps.length, width])
       const program = gpu.program('step')
       ddimStep.record(program, {
         ...options,
-        prediction: gpu.tensor('prediction', [2, dim], { data: prediction }),
+        rows,
+        prediction: gpu.tensor('prediction', [2 * rows, dim], { data: prediction }),
         latent,
         estimate,
         coefficients: gpu.tensor('coefficients', [steps.length, 8], { data: packDdimCoefficients(steps) }),
-        noise: steps === noisy ? gpu.tensor('noise', [steps.length, dim], { data: noise }) : undefined,
+        noise: steps === noisy ? gpu.tensor('noise', [steps.length, width], { data: noise }) : undefined,
         cursor,
       })
       for (const [index, step] of steps.entries()) {
-        const want = ddimStepReference({
-          ...options,
-          ...step,
-          guided: options.guided && step.guided,
-          latent: await gpu.read(latent),
-          conditional: prediction.subarray(0, dim),
-          unconditional: prediction.subarray(dim),
-          noise: noise.subarray(index * dim, (index + 1) * dim),
-        })
+        const before = await gpu.read(latent)
         gpu.submit([program])
-        expectClose(await gpu.read(estimate, index * dim, dim), want.estimate, 2e-6, `estimate of step ${index}, ${dim} channels`)
-        expectClose(await gpu.read(latent), want.latent, 2e-6, `latent of step ${index}, ${dim} channels`)
-        expect(await gpu.read(cursor)).toEqual(Float32Array.of(0, 0, index + 1, 0))
+        const [estimates, latents] = [await gpu.read(estimate, index * width, width), await gpu.read(latent)]
+        for (let row = 0; row < rows; row++) {
+          const own = (values: Float32Array, start = 0) => values.subarray(start + row * dim, start + (row + 1) * dim)
+          const want = ddimStepReference({
+            ...options,
+            ...step,
+            guided: options.guided && step.guided,
+            latent: own(before),
+            conditional: own(prediction),
+            unconditional: own(prediction, width),
+            noise: own(noise, index * width),
+          })
+          const where = `row ${row} of ${rows}, step ${index}, ${dim} channels`
+          expectClose(own(estimates), want.estimate, 2e-6, `estimate of ${where}`)
+          expectClose(own(latents), want.latent, 2e-6, `latent of ${where}`)
+        }
+        expect([...(await gpu.read(cursor))]).toEqual(Array.from({ length: rows }, () => [0, 0, index + 1, 0]).flat())
       }
     }
   })
