@@ -101,45 +101,49 @@ test('the figures run the real model', async ({ page }) => {
   await expectSound(page)
 })
 
-test('one button erases everything that this browser keeps', async ({ page }) => {
-  await page.goto('/?manual')
-  await page.evaluate(async () => {
-    const { load } = await import(new URL('noema.js', document.baseURI).href)
-    const noema = await load('mini')
-    const diary = await noema.open('diary', { remember: true })
-    await diary.append('Tom had a red ball. He played with it in the garden.')
-    for await (const _ of diary.continue({ concepts: 1, conceptModel: 'two-tower', steps: 2, beam: 1 }));
-    noema.dispose()
-    localStorage.setItem('noema.theme', 'dark')
-    localStorage.setItem('another', 'kept')
-    sessionStorage.setItem('noema.draft', '{}')
-    await caches.open(`of-another-site-${location.origin}/elsewhere/`)
-    await navigator.serviceWorker.register('service-worker.js')
-    await navigator.serviceWorker.ready
+test.describe('with a service worker', () => {
+  test.use({ serviceWorkers: 'allow' })
+
+  test('one button erases everything that this browser keeps', async ({ page }) => {
+    await page.goto('/?manual')
+    await page.evaluate(async () => {
+      const { load } = await import(new URL('noema.js', document.baseURI).href)
+      const noema = await load('mini')
+      const diary = await noema.open('diary', { remember: true })
+      await diary.append('Tom had a red ball. He played with it in the garden.')
+      for await (const _ of diary.continue({ concepts: 1, conceptModel: 'two-tower', steps: 2, beam: 1 }));
+      noema.dispose()
+      localStorage.setItem('noema.theme', 'dark')
+      localStorage.setItem('another', 'kept')
+      sessionStorage.setItem('noema.draft', '{}')
+      await caches.open(`of-another-site-${location.origin}/elsewhere/`)
+      await navigator.serviceWorker.register('service-worker.js')
+      await navigator.serviceWorker.ready
+    })
+    await page.goto('/docs/privacy.html')
+    await expect(page.locator('html')).toHaveAttribute('data-theme', 'dark')
+    const full = await stored(page)
+    for (const name of ['noema-models', 'noema-documents', 'noema-memory', 'noema-sentences', 'noema-states']) {
+      expect(full.entries[name], name).toBeGreaterThan(0)
+      await expect(page.getByRole('cell', { name, exact: true })).toBeVisible()
+    }
+    await page.getByRole('button', { name: 'Erase everything…' }).click()
+    await expect(page.getByRole('button', { name: 'Yes, erase everything' })).toBeFocused()
+    await page.getByRole('button', { name: 'Keep it' }).click()
+    await expect(page.getByRole('button', { name: 'Erase everything…' })).toBeFocused()
+    expect(full.cacheNames).toHaveLength(2)
+    expect(await stored(page)).toEqual(full)
+    await page.keyboard.press('Enter')
+    await page.keyboard.press('Enter')
+    await expect(page.getByRole('status')).toHaveText('Everything is erased.')
+    const { entries, keys, cacheNames } = await stored(page)
+    expect(Object.values(entries)).toEqual([0, 0, 0, 0, 0])
+    expect(keys).toEqual(['another'])
+    expect(cacheNames).toEqual([expect.stringContaining('of-another-site')])
+    expect(await page.evaluate(async () => (await navigator.serviceWorker.getRegistrations()).length)).toBe(0)
+    await expect(page.locator('html')).not.toHaveAttribute('data-theme')
+    await expectSound(page)
   })
-  await page.goto('/docs/privacy.html')
-  await expect(page.locator('html')).toHaveAttribute('data-theme', 'dark')
-  const full = await stored(page)
-  for (const name of ['noema-models', 'noema-documents', 'noema-memory', 'noema-sentences', 'noema-states']) {
-    expect(full.entries[name], name).toBeGreaterThan(0)
-    await expect(page.getByRole('cell', { name, exact: true })).toBeVisible()
-  }
-  await page.getByRole('button', { name: 'Erase everything…' }).click()
-  await expect(page.getByRole('button', { name: 'Yes, erase everything' })).toBeFocused()
-  await page.getByRole('button', { name: 'Keep it' }).click()
-  await expect(page.getByRole('button', { name: 'Erase everything…' })).toBeFocused()
-  expect(full.cacheNames).toHaveLength(2)
-  expect(await stored(page)).toEqual(full)
-  await page.keyboard.press('Enter')
-  await page.keyboard.press('Enter')
-  await expect(page.getByRole('status')).toHaveText('Everything is erased.')
-  const { entries, keys, cacheNames } = await stored(page)
-  expect(Object.values(entries)).toEqual([0, 0, 0, 0, 0])
-  expect(keys).toEqual(['another'])
-  expect(cacheNames).toEqual([expect.stringContaining('of-another-site')])
-  expect(await page.evaluate(async () => (await navigator.serviceWorker.getRegistrations()).length)).toBe(0)
-  await expect(page.locator('html')).not.toHaveAttribute('data-theme')
-  await expectSound(page)
 })
 
 /** What the browser keeps for the site: entries by database, names in the local and session storage, caches. */
