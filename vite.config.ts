@@ -5,13 +5,14 @@ import { build, type Plugin } from 'vite'
 import { defineConfig } from 'vitest/config'
 import { injectManifest } from 'workbox-build'
 import { chromiumArguments, findChromium } from './cli/chromium.ts'
+import { docs, docsEntries } from './src/docs/build/plugin.ts'
 
 /** Cross-origin isolation: ONNX Runtime's wasm threads need it. */
 const isolation = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' }
 
 export default defineConfig(({ mode }) => ({
   base: './',
-  plugins: [withoutShaderComments(), serviceWorker()],
+  plugins: [withoutShaderComments(), docs(), serviceWorker()],
   // A missing file is a 404, not the page.
   appType: 'mpa',
   // ONNX Runtime has a chunk of its own: it changes less often than the worker, and the size budget counts everything but it.
@@ -27,7 +28,7 @@ export default defineConfig(({ mode }) => ({
     target: 'es2022',
     assetsInlineLimit: 0,
     rollupOptions: {
-      input: { index: 'index.html', noema: 'src/element/index.ts' },
+      input: { index: 'index.html', noema: 'src/element/index.ts', ...docsEntries },
       preserveEntrySignatures: 'exports-only',
       // The library entry keeps its name, so that a page can import it: `import { load } from '…/noema.js'`.
       output: { entryFileNames: (chunk) => (chunk.name === 'noema' ? 'noema.js' : 'assets/[name]-[hash].js') },

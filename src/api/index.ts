@@ -41,6 +41,7 @@ export {
   WorkerFailed,
 } from '../errors'
 export type { OnProgress, Progress } from '../progress'
+export { eraseEverything } from './erase'
 export { type LoadOptions, load } from './load'
 export type { Memory, MemoryAddOptions, MemoryOptions } from './memory'
 export type {

@@ -22,3 +22,12 @@ export async function askToPersist(info: StorageInfo): Promise<void> {
     // This browser promises nothing, or does not let the page remember that it has asked.
   }
 }
+
+/** Forgets that the browser was asked. */
+export function forgetAsking(): void {
+  try {
+    localStorage.removeItem(askedKey)
+  } catch {
+    // Nothing is kept where nothing can be removed.
+  }
+}

@@ -20,7 +20,7 @@ export function nearestTo(vector: Float32Array, concepts: readonly Float32Array[
   return { index: likenesses.indexOf(likeness), likeness }
 }
 
-/** 0 when either vector is zero. */
+/** Of the angle between two vectors, −1 to 1; 0 when either is zero. */
 export function cosine(a: Float32Array, b: Float32Array): number {
   let product = 0
   let squareA = 0

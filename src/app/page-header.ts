@@ -44,7 +44,14 @@ class PageHeader extends WorkspaceElement {
       .settings {
         display: flex;
         flex-wrap: wrap;
+        align-items: center;
         gap: 0.5rem;
+      }
+
+      a {
+        margin-right: 0.5rem;
+        color: var(--accent);
+        font-size: 0.875rem;
       }
 
       select {
@@ -99,6 +106,7 @@ class PageHeader extends WorkspaceElement {
           ${messages.documents}
         </button>
         <div class="settings">
+          <a href="./docs/index.html">${messages.documentation}</a>
           <select aria-label=${messages.interfaceLanguage} @change=${this.#chooseLanguage}>
             ${Object.keys(interfaceLanguages).map(
               (code) => html`

@@ -28,6 +28,18 @@ export const preferences = {
   },
 }
 
+/** Forgets them, and whatever else the page keeps outside the library's storage, such as a draft. */
+export function forgetPreferences(): void {
+  for (const name of ['localStorage', 'sessionStorage'] as const) {
+    try {
+      const storage = globalThis[name]
+      for (const key of Object.keys(storage)) if (key.startsWith('noema.')) storage.removeItem(key)
+    } catch {
+      // Refused storage holds nothing.
+    }
+  }
+}
+
 function recall(name: string): string | null {
   try {
     return localStorage.getItem(`noema.${name}`)

@@ -2,6 +2,7 @@ import { DocumentChanged, InvalidInput, throwIfAborted } from '../errors'
 import { type Document, parseTitle, readDocument, type Sentence, writeDocument } from '../formats/document'
 import { Documents, requireDocumentId } from '../store/documents'
 import { exclusive } from '../store/exclusive'
+import { emptyDatabases } from '../store/storage'
 import type { LoadedModel } from './loaded-model'
 import {
   type DocumentChange,
@@ -64,6 +65,13 @@ export class DocumentLibrary {
   async list(): Promise<DocumentSummary[]> {
     const ids = await this.#documents.list()
     return Promise.all(ids.map((id) => this.#summary(id)))
+  }
+
+  /** Erases all documents and everything else that is stored: models, memory, encodings, states. @throws StorageUnavailable. */
+  async eraseEverything(): Promise<void> {
+    const ids = await this.#documents.list()
+    await emptyDatabases()
+    for (const id of ids) announce(id)
   }
 
   /** The document as a file. */

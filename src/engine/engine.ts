@@ -151,6 +151,11 @@ export class Engine {
     return this.#run(job, undefined, async (_, model) => (await model.memory()).size())
   }
 
+  /** Needs no model. */
+  async eraseEverything(job: number): Promise<void> {
+    return this.#run(job, undefined, async () => (await this.#library).eraseEverything())
+  }
+
   async encode(job: number, sentences: string[], language: string): Promise<Float32Array> {
     return this.#run(job, undefined, async (signal, model) => transferred(await model.encode(sentences, language, signal)))
   }

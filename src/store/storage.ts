@@ -1,4 +1,10 @@
-import { createStore, del, delMany, get, getMany, keys, set, setMany } from 'idb-keyval'
+import { clear, createStore, del, delMany, get, getMany, keys, set, setMany } from 'idb-keyval'
+import { storageFailure } from './storage-failure'
+
+const databases = ['noema-models', 'noema-documents', 'noema-memory', 'noema-sentences', 'noema-states'] as const
+
+/** All that this library keeps in IndexedDB; tests have their own. */
+export type DatabaseName = (typeof databases)[number] | `noema-test${string}`
 
 /** What the store needs of a database. Every method may reject, for instance when the disk is full. */
 export interface Storage {
@@ -13,8 +19,8 @@ export interface Storage {
 }
 
 /** The browser's IndexedDB, in a database of its own. */
-export function indexedDbStorage(database = 'noema-models'): Storage {
-  const store = createStore(database, 'files')
+export function indexedDbStorage(database: DatabaseName = 'noema-models'): Storage {
+  const store = storeOf(database)
   return {
     get: (key) => get(key, store),
     getMany: (keys) => getMany(keys, store),
@@ -23,4 +29,21 @@ export function indexedDbStorage(database = 'noema-models'): Storage {
     delete: (keys) => (keys.length === 1 ? del(keys[0]!, store) : delMany(keys, store)),
     keys: () => keys<string>(store),
   }
+}
+
+/**
+ * Empties every database of this library. They are not deleted: another tab that has one open would hold up the deletion, and every use after it.
+ *
+ * @throws StorageUnavailable; some may be empty by then.
+ */
+export async function emptyDatabases(): Promise<void> {
+  try {
+    for (const database of databases) await clear(storeOf(database))
+  } catch (cause) {
+    throw await storageFailure(cause, 'anything', 'nothing can be erased')
+  }
+}
+
+function storeOf(database: DatabaseName) {
+  return createStore(database, 'files')
 }

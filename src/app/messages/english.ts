@@ -3,6 +3,7 @@ export const english = {
   tagline: 'A language model that thinks in sentences',
   privacy: 'Runs in this tab. Nothing you write leaves your machine.',
   interfaceLanguage: 'Language of this page',
+  documentation: 'Documentation',
   theme: 'Colours',
   themes: { system: 'As the system', light: 'Light', dark: 'Dark' },
 

@@ -4,6 +4,7 @@ export const french: Messages = {
   tagline: 'Un modèle de langue qui pense en phrases',
   privacy: 'Fonctionne dans cet onglet. Rien de ce que vous écrivez ne quitte votre machine.',
   interfaceLanguage: 'Langue de cette page',
+  documentation: 'Documentation',
   theme: 'Couleurs',
   themes: { system: 'Comme le système', light: 'Clair', dark: 'Sombre' },
 

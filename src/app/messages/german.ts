@@ -4,6 +4,7 @@ export const german: Messages = {
   tagline: 'Ein Sprachmodell, das in Sätzen denkt',
   privacy: 'Läuft in diesem Tab. Nichts, was Sie schreiben, verlässt Ihr Gerät.',
   interfaceLanguage: 'Sprache dieser Seite',
+  documentation: 'Dokumentation',
   theme: 'Farben',
   themes: { system: 'Wie das System', light: 'Hell', dark: 'Dunkel' },
 

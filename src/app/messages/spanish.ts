@@ -4,6 +4,7 @@ export const spanish: Messages = {
   tagline: 'Un modelo de lenguaje que piensa en frases',
   privacy: 'Funciona en esta pestaña. Nada de lo que escribe sale de su equipo.',
   interfaceLanguage: 'Idioma de esta página',
+  documentation: 'Documentación',
   theme: 'Colores',
   themes: { system: 'Como el sistema', light: 'Claro', dark: 'Oscuro' },
 

@@ -1,0 +1,3 @@
+import './denoising-figure'
+import './round-trip-figure'
+import './similarity-figure'
