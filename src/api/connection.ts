@@ -7,7 +7,7 @@ import { Aborted, throwIfAborted, WorkerFailed } from '../errors'
 /** A worker that has said nothing for this long after its start is taken as dead (an ES worker on `file://` hangs without an error). */
 const startTimeout = 20_000
 
-/** The main thread's side of one engine worker: calls that can be aborted and that end when the worker does. */
+/** The main thread's side of one engine worker: calls that can be aborted and that end when the worker does, whatever ended it. */
 export interface Connection {
   /** Runs one engine call; the signal aborts it, and it rejects when the worker dies or `close` is called. */
   call<T>(signal: AbortSignal | undefined, run: (engine: Comlink.Remote<Engine>, job: number) => Promise<T>): Promise<T>
@@ -29,10 +29,14 @@ export async function connect(signal?: AbortSignal): Promise<Connection> {
   throwIfAborted(signal)
   keepTypedErrors()
   const worker = startWorker()
-  let end: (error: Error) => void = () => undefined
+  let fail: (error: Error) => void = () => undefined
   const ended = new Promise<never>((_, reject) => {
-    end = reject
+    fail = reject
   })
+  const end = (error: Error) => {
+    fail(error)
+    worker.terminate()
+  }
   worker.onerror = (event) => end(new WorkerFailed(`The engine's worker stopped: ${event.message || 'its script could not be loaded'}.`))
 
   // The root proxy is held by the returned object for as long as calls may be made: Comlink ends the channel of a collected proxy.
@@ -54,16 +58,17 @@ export async function connect(signal?: AbortSignal): Promise<Connection> {
     ended: ended.catch(() => undefined),
     close() {
       end(new Aborted('The engine was disposed of.'))
-      worker.terminate()
     },
   }
 
+  const life = navigator.locks ? `noema-worker ${crypto.randomUUID()}` : null
   const timer = setTimeout(
     () => end(new WorkerFailed('The engine worker did not start: serve the page over http(s), not from a file.')),
     startTimeout,
   )
   try {
-    await connection.call(signal, (remote) => remote.ping())
+    await connection.call(signal, (remote) => remote.start(life))
+    if (life) whenFree(life, () => end(new WorkerFailed('The engine worker was ended from outside: load the model again.')))
   } catch (error) {
     worker.terminate()
     throw error
@@ -71,6 +76,11 @@ export async function connect(signal?: AbortSignal): Promise<Connection> {
     clearTimeout(timer)
   }
   return connection
+}
+
+/** Nothing but the lock that a worker holds tells that it was killed. Some pages are not allowed any locks. */
+function whenFree(lock: string, tell: () => void): void {
+  navigator.locks.request(lock, tell).catch(() => undefined)
 }
 
 /**

@@ -1,6 +1,6 @@
 import { InvalidInput, serializeError, throwIfAborted, WebGpuUnavailable } from '../errors'
 import type { Manifest } from '../formats/manifest'
-import { type Gpu, requestGpu } from '../gpu'
+import { type Gpu, type GpuInfo, requestGpu } from '../gpu'
 import type { OnProgress } from '../progress'
 import { Space } from '../space/space'
 import { ConceptStates } from '../store/concept-states'
@@ -9,11 +9,19 @@ import type { MemorySource } from '../store/memory-chunk'
 import { loadModelFiles, type ModelFiles } from '../store/model-files'
 import { prefixChain } from '../store/prefix-chain'
 import type { ConceptMemory } from './concept-memory'
+import { despiteLoss } from './device-loss'
 import { spaceFingerprint, stateIdentity } from './fingerprint'
 import { Predictor } from './predictor'
 import type { Backend, DeviceInfo, ModelInfo } from './protocol'
 import { describeConceptModel } from './sampling'
 import { SentenceCache } from './sentence-cache'
+
+export interface LoadedModelOptions {
+  backend: Backend
+  signal: AbortSignal
+  onProgress: OnProgress
+  onDeviceLost: (message: string) => void
+}
 
 /** A model folder in use: its files, its space, and, where there is a GPU, its concept models. */
 export class LoadedModel {
@@ -26,10 +34,14 @@ export class LoadedModel {
   #memory: Promise<ConceptMemory> | undefined
   readonly #predictors = new Map<string, Promise<Predictor>>()
   #gpu: Gpu | undefined
+  /** The adapter that was used last. */
+  #adapter: GpuInfo | undefined
+  readonly #onDeviceLost: (message: string) => void
   /** Why there is no GPU, when there is none. */
   #refusal: WebGpuUnavailable | undefined
 
-  private constructor(files: ModelFiles, space: Space, fingerprint: string) {
+  private constructor(files: ModelFiles, space: Space, fingerprint: string, onDeviceLost: (message: string) => void) {
+    this.#onDeviceLost = onDeviceLost
     this.#files = files
     this.space = space
     this.spaceFingerprint = fingerprint
@@ -39,12 +51,10 @@ export class LoadedModel {
   /**
    * Fetches and checks every file, opens the space, and makes the default concept model ready.
    *
+   * @param options.onDeviceLost called once for every GPU device that is lost as long as the model is in use.
    * @throws as `load` in `src/api/load.ts`.
    */
-  static async load(
-    url: string,
-    { backend, signal, onProgress }: { backend: Backend; signal: AbortSignal; onProgress: OnProgress },
-  ): Promise<LoadedModel> {
+  static async load(url: string, { backend, signal, onProgress, onDeviceLost }: LoadedModelOptions): Promise<LoadedModel> {
     const files = await loadModelFiles(url, { signal, onProgress })
     const { manifest } = files
     // The concept model is one part more than the space's.
@@ -54,7 +64,7 @@ export class LoadedModel {
       onProgress({ ...progress, loaded, total: parts })
     }
     const space = await Space.load(files.contents, manifest, onSpaceProgress)
-    const model = new LoadedModel(files, space, await spaceFingerprint(manifest))
+    const model = new LoadedModel(files, space, await spaceFingerprint(manifest), onDeviceLost)
     try {
       throwIfAborted(signal)
       onProgress({ stage: 'compile', file: `concept model ${manifest.defaultConceptModel}`, loaded: parts - 1, total: parts })
@@ -99,36 +109,38 @@ export class LoadedModel {
 
   /** The GPU, opened at first need and again after it was lost. @throws WebGpuUnavailable. */
   async gpu(): Promise<Gpu> {
-    if (this.#gpu) return this.#gpu
+    if (this.#gpu && !this.#gpu.hasEnded) return this.#gpu
+    this.#gpu = undefined
+    this.#predictors.clear()
     const gpu = await requestGpu().catch((error) => {
       if (error instanceof WebGpuUnavailable) this.#refusal = error
       throw error
     })
-    gpu.lost.then(() => {
-      this.#gpu = undefined
-      this.#predictors.clear()
-    })
+    gpu.lost.then(({ message }) => this.#onDeviceLost(message))
     this.#gpu = gpu
+    this.#adapter = gpu.info
     return gpu
   }
 
   /**
-   * A concept model of the folder, its weights uploaded at first need.
+   * A concept model of the folder, its weights uploaded at first need and again when the device was lost.
    *
    * @param name default: the manifest's default.
-   * @throws InvalidInput for a name the folder does not have; WebGpuUnavailable; ModelFormatError.
+   * @throws InvalidInput for a name the folder does not have; WebGpuUnavailable; ModelFormatError; DeviceLost.
    */
-  conceptModel(name = this.manifest.defaultConceptModel): Promise<Predictor> {
+  async conceptModel(name = this.manifest.defaultConceptModel): Promise<Predictor> {
     if (!Object.hasOwn(this.manifest.conceptModels, name)) {
       throw new InvalidInput(`There is no concept model "${name}" here: use ${Object.keys(this.manifest.conceptModels).join(' or ')}.`)
     }
-    let predictor = this.#predictors.get(name)
-    if (!predictor) {
-      predictor = this.#open(name)
+    return despiteLoss(async () => {
+      const gpu = await this.gpu()
+      const known = this.#predictors.get(name)
+      if (known) return known
+      const predictor = this.#open(gpu, name)
       this.#predictors.set(name, predictor)
       predictor.catch(() => this.#predictors.delete(name))
-    }
-    return predictor
+      return predictor
+    })
   }
 
   /** Sentences remembered with where they came from. Its code is loaded at first need: most pages remember nothing. */
@@ -151,10 +163,10 @@ export class LoadedModel {
 
   /** Removes the state of a document of raw concepts `[n, dim]`, for every concept model of the folder on this GPU. */
   async forgetStates(concepts: Float32Array): Promise<void> {
-    if (!this.#gpu) return
+    if (!this.#adapter) return
     for (const predictor of this.#predictors.values()) await (await predictor).forget()
     for (const name of Object.keys(this.manifest.conceptModels)) {
-      const identity = await stateIdentity(this.#files.fingerprint, name, this.#gpu.info)
+      const identity = await stateIdentity(this.#files.fingerprint, name, this.#adapter)
       await this.#states.forget(await prefixChain(identity, concepts, this.space.dim))
     }
   }
@@ -178,8 +190,7 @@ export class LoadedModel {
     this.#gpu?.destroy()
   }
 
-  async #open(name: string): Promise<Predictor> {
-    const gpu = await this.gpu()
+  async #open(gpu: Gpu, name: string): Promise<Predictor> {
     const { space, conceptModels } = this.manifest
     const endOfText = await this.encode([space.endOfText], 'eng_Latn')
     const entry = conceptModels[name]!
