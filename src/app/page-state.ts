@@ -7,7 +7,7 @@ import { preferences } from './preferences'
 export type Loading = { state: 'loading'; progress: Progress | null } | { state: 'ready' } | { state: 'failed'; error: unknown }
 
 /** Keys of the messages that say what goes on in the text. */
-export type Outcome = 'waiting' | 'reading' | 'stopped' | 'ended' | 'repeated' | 'full' | 'nothingYet' | 'undone'
+export type Outcome = 'waiting' | 'reading' | 'stopped' | 'ended' | 'repeated' | 'full' | 'nothingYet' | 'undone' | 'deviceLost'
 
 /** All that the page knows, apart from how it looks. Every change of state is told by a `change` event. */
 export class PageState extends EventTarget {

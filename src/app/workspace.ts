@@ -1,9 +1,10 @@
-import { Aborted, type DocumentSentence, load, type Noema, type Progress, type Session } from '../api'
+import { Aborted, type DocumentSentence, load, type Noema, type Progress, type Session, WorkerFailed } from '../api'
 import { continueOptions, presetOf } from './dials'
 import { floresCodes } from './messages'
 import { type Outcome, PageState } from './page-state'
 import { preferences } from './preferences'
 import { Readings } from './readings'
+import { newId } from './titles'
 
 const outcomes = { 'end-of-text': 'ended', repetition: 'repeated', 'context-full': 'full', length: null } as const
 
@@ -140,7 +141,7 @@ export class Workspace extends PageState {
       this.changed()
     }
     this.noema?.dispose()
-    const noema = await load('mini', { onProgress })
+    const noema = await load('mini', { onProgress, onDeviceLost: () => this.#say('deviceLost') })
     this.noema = noema
     const { defaultConceptModel } = noema.info
     this.setDials({ conceptModel: defaultConceptModel, ...presetOf(noema.info, defaultConceptModel, 'balanced') })
@@ -164,9 +165,8 @@ export class Workspace extends PageState {
       try {
         await action()
       } catch (error) {
-        // A failed start has a banner of its own.
         if (error instanceof Aborted) this.outcome = 'stopped'
-        else if (this.loading.state !== 'failed') this.error = error
+        else this.#note(error)
       }
       await this.#refresh()
     })
@@ -239,6 +239,12 @@ export class Workspace extends PageState {
     return session
   }
 
+  /** A failed start, and an engine that has died, have a banner of their own, which offers to load the model again. */
+  #note(error: unknown): void {
+    if (error instanceof WorkerFailed) this.loading = { state: 'failed', error }
+    else if (this.loading.state !== 'failed') this.error ??= error
+  }
+
   #say(outcome: Outcome | null): void {
     this.outcome = outcome
     this.changed()
@@ -262,12 +268,11 @@ export class Workspace extends PageState {
         this.concepts = rows(await session.concepts(), noema.info.dim)
         await this.#list(noema)
       } catch (error) {
-        this.error ??= error
+        this.#note(error)
       }
       this.#updateReadings()
     }
-    const estimate = await navigator.storage?.estimate().catch(() => undefined)
-    this.kept = estimate?.usage ?? null
+    this.kept = (await navigator.storage?.estimate().catch(() => undefined))?.usage ?? null
     this.changed()
   }
 
@@ -279,11 +284,6 @@ export class Workspace extends PageState {
     const language = floresCodes[this.interfaceLanguage]
     return this.messages.sample.map((text) => ({ text, language, generated: false }))
   }
-}
-
-/** Names sort by age. */
-function newId(): string {
-  return `${new Date().toISOString()} ${crypto.randomUUID()}`
 }
 
 function abortion(signal: AbortSignal): Promise<never> {

@@ -60,6 +60,7 @@ export const french: Messages = {
   full: 'Le texte est aussi long que ce que ce modèle peut contenir.',
   nothingYet: 'Écrivez d’abord une phrase.',
   undone: 'Défait.',
+  deviceLost: 'La carte graphique a été réinitialisée ; ce qui a été perdu est recalculé.',
 
   map: 'Carte des concepts',
   mapMeaning: 'Chaque phrase est un point ; des points proches disent des choses semblables. La ligne est le chemin du texte.',

@@ -61,6 +61,7 @@ export const german: Messages = {
   full: 'Der Text ist so lang, wie dieses Modell ihn fassen kann.',
   nothingYet: 'Schreiben Sie zuerst einen Satz.',
   undone: 'Rückgängig gemacht.',
+  deviceLost: 'Die Grafikkarte wurde zurückgesetzt; was verloren ging, wird neu berechnet.',
 
   map: 'Konzeptkarte',
   mapMeaning: 'Jeder Satz ist ein Punkt; nahe Punkte bedeuten Ähnliches. Die Linie ist der Weg des Textes.',

@@ -60,6 +60,7 @@ export const spanish: Messages = {
   full: 'El texto es tan largo como este modelo puede contener.',
   nothingYet: 'Escriba primero una frase.',
   undone: 'Deshecho.',
+  deviceLost: 'La tarjeta gráfica se ha reiniciado; lo que se perdió se calcula de nuevo.',
 
   map: 'Mapa de conceptos',
   mapMeaning: 'Cada frase es un punto; los puntos cercanos dicen cosas parecidas. La línea es el camino del texto.',
