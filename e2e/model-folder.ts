@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { TwoTowerManifest } from '../src/formats/concept-model-manifest'
 import { parseManifest } from '../src/formats/manifest'
-import { RandomWeights } from '../src/models/random-weights'
-import { baseLcmShapes, oneTowerShapes, type Shapes } from '../src/models/shapes'
+import { randomSafetensors } from '../src/models/random-weights'
+import { baseLcmShapes, oneTowerShapes } from '../src/models/shapes'
 
 const mini = resolve(import.meta.dirname, '../public/models/mini')
 
@@ -29,8 +29,8 @@ export function folderWithAllFamilies(): string {
     file: 'single.safetensors',
     architecture: { ...architecture, timestep_embed_dim: 24 },
   }
-  writeFileSync(join(folder, random.file), safetensors(baseLcmShapes(architecture)))
-  writeFileSync(join(folder, single.file), safetensors(oneTowerShapes(single.architecture)))
+  writeFileSync(join(folder, random.file), randomSafetensors(baseLcmShapes(architecture)))
+  writeFileSync(join(folder, single.file), randomSafetensors(oneTowerShapes(single.architecture)))
   const conceptModels = { ...manifest.conceptModels, random, hasty, single }
   const added = [random.file, single.file].map((name) => [name, entryOf(join(folder, name))])
   const files = { ...manifest.files, ...Object.fromEntries(added) }
@@ -38,19 +38,21 @@ export function folderWithAllFamilies(): string {
   return folder
 }
 
-function safetensors(shapes: Shapes): Uint8Array {
-  const weights = new RandomWeights(shapes)
-  const tensors = [...shapes.keys()].map((name) => weights.get(name))
-  let end = 0
-  const header = tensors.map(({ name, dtype, shape, bytes }) => {
-    const begin = end
-    end += bytes.length
-    return [name, { dtype, shape, data_offsets: [begin, end] }]
-  })
-  const json = Buffer.from(JSON.stringify(Object.fromEntries(header)))
-  const length = Buffer.alloc(8)
-  length.writeBigUInt64LE(BigInt(json.length))
-  return Buffer.concat([length, json, ...tensors.map(({ bytes }) => bytes)])
+/** The files of `mini` that differ when its Two-Tower model expects concepts around another centre: manifest and weights, by name. */
+export function changedMini(): Map<string, Buffer> {
+  const manifest = parseManifest(JSON.parse(readFileSync(join(mini, 'manifest.json'), 'utf8')))
+  const name = Object.values(manifest.conceptModels).find(({ family }) => family === 'two_tower')!.file
+  const weights = readFileSync(join(mini, name))
+  const headerLength = Number(weights.readBigUInt64LE())
+  const header = JSON.parse(weights.subarray(8, 8 + headerLength).toString())
+  const at = 8 + headerLength + header['sonar_normalizer.center'].data_offsets[0]
+  for (let i = 0; i < manifest.space.dim; i++) weights.writeFloatLE(weights.readFloatLE(at + 4 * i) + 0.1, at + 4 * i)
+  const entry = { bytes: weights.length, sha256: createHash('sha256').update(weights).digest('hex') }
+  const files = { ...manifest.files, [name]: entry }
+  return new Map([
+    ['manifest.json', Buffer.from(JSON.stringify({ ...manifest, files }))],
+    [name, weights],
+  ])
 }
 
 function entryOf(path: string): { bytes: number; sha256: string } {

@@ -208,7 +208,7 @@ export class Workspace extends PageState {
         const { value, done } = await stream.next()
         if (done) {
           this.measured = { ...this.measured, rows: value.rows }
-          this.outcome = outcomes[value.stop]
+          this.outcome = outcomes[value.stop] ?? this.outcome
           return
         }
         milliseconds += value.timing.predict + value.timing.decode

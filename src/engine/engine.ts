@@ -180,7 +180,7 @@ export class Engine {
   async predict(job: number, { sentences, language, seed, conceptModel, ...sampling }: PredictRequest): Promise<TeacherForcedConcept[]> {
     return this.#run(job, undefined, async (signal, model) => {
       if (sentences.length < 2) throw new InvalidInput('A document to predict needs at least two sentences.')
-      const { maxLength } = await model.conceptModel(conceptModel)
+      const { maxLength } = await despiteLoss(() => model.conceptModel(conceptModel))
       if (sentences.length > maxLength) {
         throw new ContextFull(`The document has ${sentences.length} sentences; this model holds ${maxLength} concepts.`)
       }
@@ -222,7 +222,7 @@ export class Engine {
   ): Promise<{ result: ContinueResult; stored: Promise<void> }> {
     requireInteger('concepts', concepts, 1, 10_000)
     requireInteger('recall', recall, 0, mostResults)
-    const predictor = await model.conceptModel(conceptModel)
+    const predictor = await despiteLoss(() => model.conceptModel(conceptModel))
     if (prompt.length + concepts > predictor.maxLength) {
       throw new ContextFull(
         `The text has ${prompt.length} sentences; with ${concepts} new ones that is more than the ${predictor.maxLength} concepts this model holds. Shorten the text or ask for fewer.`,

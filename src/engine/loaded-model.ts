@@ -9,7 +9,7 @@ import type { MemorySource } from '../store/memory-chunk'
 import { loadModelFiles, type ModelFiles } from '../store/model-files'
 import { prefixChain } from '../store/prefix-chain'
 import type { ConceptMemory } from './concept-memory'
-import { despiteLoss } from './device-loss'
+import { despiteLoss, joined } from './device-loss'
 import { spaceFingerprint, stateIdentity } from './fingerprint'
 import { Predictor } from './predictor'
 import type { Backend, DeviceInfo, ModelInfo } from './protocol'
@@ -68,7 +68,7 @@ export class LoadedModel {
     try {
       throwIfAborted(signal)
       onProgress({ stage: 'compile', file: `concept model ${manifest.defaultConceptModel}`, loaded: parts - 1, total: parts })
-      await model.conceptModel().catch((error) => {
+      await model.#warmUp(signal).catch((error) => {
         if (!(error instanceof WebGpuUnavailable) || backend === 'webgpu') throw error
       })
       throwIfAborted(signal)
@@ -132,15 +132,14 @@ export class LoadedModel {
     if (!Object.hasOwn(this.manifest.conceptModels, name)) {
       throw new InvalidInput(`There is no concept model "${name}" here: use ${Object.keys(this.manifest.conceptModels).join(' or ')}.`)
     }
-    return despiteLoss(async () => {
-      const gpu = await this.gpu()
-      const known = this.#predictors.get(name)
-      if (known) return known
-      const predictor = this.#open(gpu, name)
+    const gpu = await this.gpu()
+    let predictor = this.#predictors.get(name)
+    if (!predictor) {
+      predictor = this.#open(gpu, name)
       this.#predictors.set(name, predictor)
       predictor.catch(() => this.#predictors.delete(name))
-      return predictor
-    })
+    }
+    return predictor
   }
 
   /** Sentences remembered with where they came from. Its code is loaded at first need: most pages remember nothing. */
@@ -188,6 +187,18 @@ export class LoadedModel {
   dispose(): void {
     this.space.dispose()
     this.#gpu?.destroy()
+  }
+
+  /** Does everything once, so that no call waits for what is compiled at its first use. @throws what keeps concepts from being predicted. */
+  async #warmUp(signal: AbortSignal): Promise<void> {
+    const concept = await this.space.encode([this.manifest.space.endOfText], { language: 'eng_Latn', signal })
+    const predicting = despiteLoss(async () => {
+      const predictor = await this.conceptModel()
+      await predictor.predictNext(joined([concept, concept]), { seed: 0, sampling: {}, signal })
+    })
+    const decoding = this.space.decode(concept, { language: 'eng_Latn', beam: this.beam, signal })
+    const [predicted] = await Promise.allSettled([predicting, decoding])
+    if (predicted.status === 'rejected') throw predicted.reason
   }
 
   async #open(gpu: Gpu, name: string): Promise<Predictor> {

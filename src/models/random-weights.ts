@@ -32,6 +32,28 @@ export class RandomWeights implements TensorSource {
   }
 }
 
+/** A safetensors file of random weights. */
+export function randomSafetensors(shapes: Shapes): Uint8Array<ArrayBuffer> {
+  const weights = new RandomWeights(shapes)
+  const tensors = [...shapes.keys()].map((name) => weights.get(name))
+  let end = 0
+  const header = tensors.map(({ name, dtype, shape, bytes }) => {
+    const begin = end
+    end += bytes.length
+    return [name, { dtype, shape, data_offsets: [begin, end] }]
+  })
+  const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)))
+  const file = new Uint8Array(8 + json.length + end)
+  new DataView(file.buffer).setBigUint64(0, BigInt(json.length), true)
+  file.set(json, 8)
+  let offset = 8 + json.length
+  for (const { bytes } of tensors) {
+    file.set(bytes, offset)
+    offset += bytes.length
+  }
+  return file
+}
+
 function value(name: string, shape: number[], u: number): number {
   if (name.endsWith('.scale')) return 1 + 0.5 * u
   if (/norm\.weight$/.test(name)) return 1 + 0.1 * u

@@ -1,4 +1,4 @@
-import { createStore, del, delMany, get, getMany, keys, set, setMany } from 'idb-keyval'
+import { createStore, del, delMany, get, getMany, keys, set, setMany, type UseStore } from 'idb-keyval'
 
 /** What the store needs of a database. Every method may reject, for instance when the disk is full. */
 export interface Storage {
@@ -14,7 +14,7 @@ export interface Storage {
 
 /** The browser's IndexedDB, in a database of its own. */
 export function indexedDbStorage(database = 'noema-models'): Storage {
-  const store = createStore(database, 'files')
+  const store = openStore(database)
   return {
     get: (key) => get(key, store),
     getMany: (keys) => getMany(keys, store),
@@ -23,4 +23,18 @@ export function indexedDbStorage(database = 'noema-models'): Storage {
     delete: (keys) => (keys.length === 1 ? del(keys[0]!, store) : delMany(keys, store)),
     keys: () => keys<string>(store),
   }
+}
+
+/** A store that lets go of its database when another wants to delete it, and makes it anew at the next call. */
+function openStore(database: string): UseStore {
+  const store = createStore(database, 'files')
+  return (mode, work) =>
+    store(mode, (files) => {
+      const { db } = files.transaction
+      db.onversionchange ??= () => {
+        db.close()
+        db.onclose?.(new Event('close'))
+      }
+      return work(files)
+    })
 }
