@@ -61,14 +61,16 @@ export async function connect(signal?: AbortSignal): Promise<Connection> {
     },
   }
 
-  const life = navigator.locks ? `noema-worker ${crypto.randomUUID()}` : null
+  const life = `noema-worker ${Math.random()} ${Date.now()}`
   const timer = setTimeout(
     () => end(new WorkerFailed('The engine worker did not start: serve the page over http(s), not from a file.')),
     startTimeout,
   )
   try {
-    await connection.call(signal, (remote) => remote.start(life))
-    if (life) whenFree(life, () => end(new WorkerFailed('The engine worker was ended from outside: load the model again.')))
+    const isHeld = await connection.call(signal, (remote) => remote.start(life))
+    // Nothing else tells of a worker that was killed.
+    const tell = () => end(new WorkerFailed('The engine worker was killed: load the model again.'))
+    if (isHeld) navigator.locks.request(life, tell).catch(() => undefined)
   } catch (error) {
     worker.terminate()
     throw error
@@ -76,11 +78,6 @@ export async function connect(signal?: AbortSignal): Promise<Connection> {
     clearTimeout(timer)
   }
   return connection
-}
-
-/** Nothing but the lock that a worker holds tells that it was killed. Some pages are not allowed any locks. */
-function whenFree(lock: string, tell: () => void): void {
-  navigator.locks.request(lock, tell).catch(() => undefined)
 }
 
 /**

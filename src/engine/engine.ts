@@ -37,16 +37,17 @@ export class Engine {
 
   /**
    * Answers as soon as the worker runs.
-   * @param life name of a lock that it holds from then on until it ends, however it ends; null where the browser has no Web Locks
+   * @param life name of a lock that it holds from then on until it ends, however it ends
+   * @returns whether it holds it: some browsers and some pages have no locks
    */
-  async start(life: string | null): Promise<void> {
-    if (life === null) return
-    await new Promise<void>((begun) => {
+  start(life: string): Promise<boolean> {
+    return new Promise((answer) => {
       const hold = () => {
-        begun()
+        answer(true)
         return new Promise<never>(() => {})
       }
-      navigator.locks.request(life, hold).catch(() => begun())
+      if (navigator.locks) navigator.locks.request(life, hold).catch(() => answer(false))
+      else answer(false)
     })
   }
 

@@ -191,12 +191,14 @@ export class LoadedModel {
 
   /** Does everything once, so that no call waits for what is compiled at its first use. @throws what keeps concepts from being predicted. */
   async #warmUp(signal: AbortSignal): Promise<void> {
-    const concept = await this.space.encode([this.manifest.space.endOfText], { language: 'eng_Latn', signal })
+    const { endOfText, maxTokens: longest } = this.manifest.space
+    const maxTokens = Math.min(12, longest)
+    const concept = await this.space.encode([endOfText], { language: 'eng_Latn', signal })
     const predicting = despiteLoss(async () => {
       const predictor = await this.conceptModel()
       await predictor.predictNext(joined([concept, concept]), { seed: 0, sampling: {}, signal })
     })
-    const decoding = this.space.decode(concept, { language: 'eng_Latn', beam: this.beam, signal })
+    const decoding = this.space.decode(concept, { language: 'eng_Latn', beam: this.beam, maxTokens, signal })
     const [predicted] = await Promise.allSettled([predicting, decoding])
     if (predicted.status === 'rejected') throw predicted.reason
   }

@@ -124,6 +124,6 @@ export const french: Messages = {
     'context-full': 'Le texte avec les nouvelles phrases est trop long pour ce modèle : raccourcissez-le ou demandez-en moins.',
     'unsupported-language': 'Cette langue n’est pas une des langues du modèle.',
     'invalid-input': 'Ce texte ou ce réglage ne convient pas.',
-    'worker-failed': 'Le moteur s’est arrêté : rechargez la page.',
+    'worker-failed': 'Le moteur s’est arrêté : rechargez le modèle.',
   },
 }

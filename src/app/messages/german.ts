@@ -126,6 +126,6 @@ export const german: Messages = {
     'context-full': 'Der Text mit den neuen Sätzen ist zu lang für dieses Modell: Kürzen Sie ihn oder verlangen Sie weniger Sätze.',
     'unsupported-language': 'Diese Sprache ist keine der Sprachen des Modells.',
     'invalid-input': 'Dieser Text oder diese Einstellung passt nicht.',
-    'worker-failed': 'Der Motor hat angehalten: Laden Sie die Seite neu.',
+    'worker-failed': 'Der Motor hat angehalten: Laden Sie das Modell neu.',
   },
 }

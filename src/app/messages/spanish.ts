@@ -124,6 +124,6 @@ export const spanish: Messages = {
     'context-full': 'El texto con las frases nuevas es demasiado largo para este modelo: acórtelo o pida menos.',
     'unsupported-language': 'Ese idioma no es uno de los idiomas del modelo.',
     'invalid-input': 'Ese texto o ese ajuste no sirve.',
-    'worker-failed': 'El motor se ha parado: recargue la página.',
+    'worker-failed': 'El motor se ha parado: vuelva a cargar el modelo.',
   },
 }
