@@ -226,7 +226,7 @@ test('on the page a crash of the GPU process costs no word, and a dead worker on
     await engineOf(page).evaluate(() => self.close())
     await continueButton(page).click()
     await page.getByRole('alert').getByRole('button', { name: 'Try again' }).click()
-    await expect(page.getByRole('alert')).toHaveText('')
+    await expect(page.getByRole('alert')).toHaveCount(0)
     await continueButton(page).click()
     await expect.poll(() => written(page).count()).toBeGreaterThan(2)
   } finally {
