@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { playwright } from '@vitest/browser-playwright'
-import type { Plugin } from 'vite'
+import { build, type Plugin } from 'vite'
 import { defineConfig } from 'vitest/config'
+import { injectManifest } from 'workbox-build'
 import { chromiumArguments, findChromium } from './cli/chromium.ts'
 
 /** Cross-origin isolation: ONNX Runtime's wasm threads need it. */
@@ -9,7 +11,7 @@ const isolation = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-E
 
 export default defineConfig(({ mode }) => ({
   base: './',
-  plugins: [withoutShaderComments()],
+  plugins: [withoutShaderComments(), serviceWorker()],
   // A missing file is a 404, not the page.
   appType: 'mpa',
   // ONNX Runtime has a chunk of its own: it changes less often than the worker, and the size budget counts everything but it.
@@ -55,7 +57,7 @@ export default defineConfig(({ mode }) => ({
 }))
 
 /** The headers and remarks of shaders are for readers of the source: what is built carries the code alone. */
-function withoutShaderComments(): Plugin {
+export function withoutShaderComments(): Plugin {
   return {
     name: 'without-shader-comments',
     apply: 'build',
@@ -66,6 +68,44 @@ function withoutShaderComments(): Plugin {
         const source = await readFile(id.replace('?raw', ''), 'utf8')
         const code = source.replace(/[ \t]*\/\/.*$/gm, '').replace(/^\s+/gm, '')
         return `export default ${JSON.stringify(code)}`
+      },
+    },
+  }
+}
+
+/** Builds `service-worker.js`, with the list of what it is to keep: everything that was built but the models, which have a store of their own. */
+function serviceWorker(): Plugin {
+  const name = 'service-worker.js'
+  return {
+    name: 'service-worker',
+    apply: 'build',
+    writeBundle: {
+      sequential: true,
+      order: 'post',
+      async handler({ dir = 'dist' }) {
+        await build({
+          configFile: false,
+          root: import.meta.dirname,
+          logLevel: 'warn',
+          publicDir: false,
+          build: {
+            outDir: dir,
+            emptyOutDir: false,
+            target: 'es2022',
+            rollupOptions: { input: 'src/offline/service-worker.ts', output: { format: 'iife', entryFileNames: name } },
+          },
+        })
+        const { warnings } = await injectManifest({
+          swSrc: join(dir, name),
+          swDest: join(dir, name),
+          globDirectory: dir,
+          globPatterns: ['**/*.{html,css,js,mjs,wasm,svg,png,webmanifest}'],
+          globIgnores: ['models/**', 'screenshots/**', name],
+          // Vite's hashes name the content already.
+          dontCacheBustURLsMatching: /^assets\//,
+          maximumFileSizeToCacheInBytes: 2 ** 26,
+        })
+        for (const warning of warnings) throw new Error(warning)
       },
     },
   }

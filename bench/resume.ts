@@ -27,13 +27,16 @@ export interface ResumeMeasurement extends Times {
 }
 
 /** How soon a document of each length goes on: cold, after a reload, after an appended sentence, after an edit in the middle. */
-export function measureResume(model: string, lengths: readonly number[]): Promise<ResumeMeasurement[]> {
+export function measureResume(
+  { model, backend }: { model: string; backend: Api.Backend },
+  lengths: readonly number[],
+): Promise<ResumeMeasurement[]> {
   return withPage(model, async (page, name) => {
     const browser = page.context().browser()!
     const inContext = async <T>(work: (visit: (text: string) => Promise<Visit>) => Promise<T>): Promise<T> => {
       const context = await browser.newContext()
       try {
-        return await work((text) => visitOnce(context, page.url(), name, text))
+        return await work((text) => visitOnce(context, page.url(), { model: name, backend }, text))
       } finally {
         await context.close()
       }
@@ -78,13 +81,18 @@ interface Visit {
 }
 
 /** Opens a tab, loads the model, continues the text by one concept and closes the tab. */
-async function visitOnce(context: BrowserContext, url: string, model: string, text: string): Promise<Visit> {
+async function visitOnce(
+  context: BrowserContext,
+  url: string,
+  { model, backend }: { model: string; backend: Api.Backend },
+  text: string,
+): Promise<Visit> {
   const page = await context.newPage()
   await page.goto(url)
   const visit = await page.evaluate(
-    async ([model, text]) => {
+    async ([model, backend, text]) => {
       const { load } = (await import(new URL('noema.js', document.baseURI).href)) as typeof Api
-      const noema = await load(model)
+      const noema = await load(model, { backend })
       const generation = noema.continue(text, { concepts: 1, seed: 1 })
       const start = performance.now()
       const first = await generation.next()
@@ -95,7 +103,7 @@ async function visitOnce(context: BrowserContext, url: string, model: string, te
       const { embedding, timing } = first.value
       return { milliseconds, decode: timing.decode, rows: last.value.rows, embedding: embedding.join() }
     },
-    [model, text] as const,
+    [model, backend, text] as const,
   )
   await page.close()
   return visit

@@ -4,12 +4,13 @@ import type * as Api from '../src/api'
 import { CommandError, withPage } from './browser'
 import { readDocuments, readEmbeddings, readLines, readText } from './input'
 
-interface Common {
+export interface Common {
   model: string
+  backend: Api.Backend
   json?: boolean
 }
 
-interface Sampling extends Api.SamplingSettings {
+export interface Sampling extends Api.SamplingSettings {
   language: string
   seed: number
   conceptModel?: string
@@ -17,22 +18,23 @@ interface Sampling extends Api.SamplingSettings {
 
 export async function continueText(
   options: Common &
-    Sampling & {
+    Sampling &
+    Api.TextSettings & {
       text?: string
       file?: string
       concepts: number
       to?: string
-      beam?: number
       recall?: number
       notes?: string
       notesLanguage?: string
     },
 ) {
-  const { model, json, text: given, file, notes, notesLanguage, ...settings } = options
-  if (given === undefined && file === undefined) throw new CommandError('usage', 'Give the text with --text or --file.')
+  const { model, backend, json, text: given, file, notes, notesLanguage, ...settings } = options
+  if (given === undefined && file === undefined)
+    throw new CommandError('usage', 'Give the text with --text or --file, or several with --texts.')
   const text = given ?? readText(file as string)
   const result = await withNoema(
-    model,
+    { model, backend },
     async ({ noema, onEvent }, [text, settings, notes, language]) => {
       if (notes.length > 0) await noema.memory.add(notes, { language })
       const concepts: { index: number; text: string; language: string; timing: object }[] = []
@@ -42,7 +44,14 @@ export async function continueText(
         if (done) {
           const { name, version, device } = noema.info
           const recalled = value.recalled.map(({ embedding: _, ...recalled }) => recalled)
-          return { ...value, recalled, concepts, model: `${name} ${version}`, device: device.gpu ? device.description : device.reason }
+          return {
+            ...value,
+            recalled,
+            concepts,
+            model: `${name} ${version}`,
+            backend: device.backend,
+            device: device.backend === 'wasm' ? device.reason : device.description,
+          }
         }
         const { index, text, language, timing } = value
         concepts.push({ index, text, language, timing })
@@ -59,6 +68,7 @@ export async function continueText(
 
 export async function search({
   model,
+  backend,
   json,
   file,
   language,
@@ -67,7 +77,7 @@ export async function search({
   top,
 }: Common & { file: string; language: string; query: string; queryLanguage?: string; top: number }) {
   const found = await withNoema(
-    model,
+    { model, backend },
     async ({ noema }, [notes, language, query, queryLanguage, top]) => {
       await noema.memory.add(notes, { language })
       const found = await noema.memory.search(query, top, { language: queryLanguage })
@@ -81,10 +91,10 @@ export async function search({
   }
 }
 
-export async function encode({ model, json, file, language }: Common & { file: string; language: string }) {
+export async function encode({ model, backend, json, file, language }: Common & { file: string; language: string }) {
   const sentences = readLines(file)
   const embeddings = await withNoema(
-    model,
+    { model, backend },
     async ({ noema }, [sentences, language]) => ({ flat: Array.from(await noema.encode(sentences, { language })), dim: noema.info.dim }),
     [sentences, language] as const,
   )
@@ -95,9 +105,9 @@ export async function encode({ model, json, file, language }: Common & { file: s
   })
 }
 
-export async function decode({ model, json, file, ...settings }: Common & { file: string; language: string; beam?: number }) {
+export async function decode({ model, backend, json, file, ...settings }: Common & Api.DecodeOptions & { file: string }) {
   const texts = await withNoema(
-    model,
+    { model, backend },
     ({ noema }, [embeddings, settings]) => {
       const dim = noema.info.dim
       const wrong = embeddings.findIndex((embedding) => embedding.length !== dim)
@@ -112,11 +122,12 @@ export async function decode({ model, json, file, ...settings }: Common & { file
   }
 }
 
-export async function translate({ model, json, file, ...settings }: Common & { file: string; from: string; to: string; beam?: number }) {
+export async function translate({ model, backend, json, file, ...settings }: Common & Api.TranslateOptions & { file: string }) {
   const lines = readLines(file)
   const texts = await withNoema(
-    model,
-    async ({ noema }, [lines, { from, to, beam }]) => noema.decode(await noema.encode(lines, { language: from }), { language: to, beam }),
+    { model, backend },
+    async ({ noema }, [lines, { from, to, ...text }]) =>
+      noema.decode(await noema.encode(lines, { language: from }), { ...text, language: to }),
     [lines, settings] as const,
   )
   lines.forEach((source, i) => {
@@ -125,9 +136,9 @@ export async function translate({ model, json, file, ...settings }: Common & { f
   })
 }
 
-export async function predict({ model, json, file, language, ...sampling }: Common & Sampling & { file: string }) {
+export async function predict({ model, backend, json, file, language, ...sampling }: Common & Sampling & { file: string }) {
   await withNoema(
-    model,
+    { model, backend },
     async ({ noema, onEvent }, [documents, language, sampling]) => {
       for (const [document, { id, ...content }] of documents.entries()) {
         const documentLanguage = content.language ?? language
@@ -144,9 +155,9 @@ export async function predict({ model, json, file, language, ...sampling }: Comm
   )
 }
 
-export async function conformance(files: string[], { json }: { json?: boolean }) {
+export async function conformance(files: string[], { backend, json }: Omit<Common, 'model'>) {
   const reports = await withNoema(
-    'mini',
+    { model: 'mini', backend },
     async ({ noema }, texts) => {
       const reports = []
       for (const text of texts) reports.push(await noema.conformance(JSON.parse(text)))
@@ -162,15 +173,15 @@ export async function conformance(files: string[], { json }: { json?: boolean })
   if (count('failed') > 0) process.exitCode = 1
 }
 
-export async function verifySonar({ model, json }: Common) {
-  const reports = await withNoema(model, ({ noema }) => noema.verifySonar(), undefined)
+export async function verifySonar({ model, backend, json }: Common) {
+  const reports = await withNoema({ model, backend }, ({ noema }) => noema.verifySonar(), undefined)
   if (json) printJson(reports)
   else for (const report of reports) console.log(describeCase(report))
   if (reports.some(({ status }) => status !== 'passed')) process.exitCode = 1
 }
 
-export async function inspect({ model, json }: Common) {
-  const info = await withNoema(model, async ({ noema }) => noema.info, undefined)
+export async function inspect({ model, backend, json }: Common) {
+  const info = await withNoema({ model, backend }, async ({ noema }) => noema.info, undefined)
   if (json) return printJson(info)
   console.log(`model      ${info.name} ${info.version} (${info.licence})`)
   console.log(`space      ${info.dim} dimensions, ${info.languages.map(({ code }) => code).join(' ')}`)
@@ -180,14 +191,15 @@ export async function inspect({ model, json }: Common) {
       `concepts   ${name}${name === info.defaultConceptModel ? ' (default)' : ''}: ${family}, up to ${maxConcepts} concepts, ${values.join(', ')}`,
     )
   }
-  if (!info.device.gpu) return console.log(`device     no GPU: ${info.device.reason}`)
+  console.log(`backend    ${info.device.backend}`)
+  if (info.device.backend === 'wasm') return console.log(`device     the processor, threads: ${info.device.threads}. ${info.device.reason}`)
   console.log(`device     ${info.device.description}${info.device.software ? ' (software)' : ''}`)
   console.log(`features   ${info.device.features.join(' ')}`)
   for (const [name, value] of Object.entries(info.device.limits)) console.log(`limit      ${name} ${value}`)
 }
 
-export async function bench(_: 'resume', { model, json, concepts }: Common & { concepts: number[] }) {
-  const measurements = await measureResume(model, concepts)
+export async function bench(_: 'resume', { model, backend, json, concepts }: Common & { concepts: number[] }) {
+  const measurements = await measureResume({ model, backend }, concepts)
   if (json) return printJson(measurements)
   for (const { concepts, cold, reload, append, edit, decoded, identical } of measurements) {
     const inMilliseconds = (times: object) => Object.entries(times).map(([name, time]) => `${name} ${time.toFixed(0)} ms`)
@@ -208,8 +220,8 @@ interface InPage {
  *
  * @throws CommandError with the typed error's code and sentence.
  */
-async function withNoema<A, R>(
-  model: string,
+export async function withNoema<A, R>(
+  { model, backend }: Pick<Common, 'model' | 'backend'>,
   work: (page: InPage, argument: A) => Promise<R>,
   argument: A,
   onEvent?: (line: string) => void,
@@ -217,10 +229,10 @@ async function withNoema<A, R>(
   return withPage(model, async (page: Page, model) => {
     await page.exposeFunction('noemaEvent', onEvent ?? (() => undefined))
     const outcome = await page.evaluate(
-      async ([source, model, argument]) => {
+      async ([source, model, backend, argument]) => {
         const site = (await import(new URL('noema.js', document.baseURI).href)) as typeof Api
         try {
-          const noema = await site.load(model)
+          const noema = await site.load(model, { backend })
           const work = new Function(`return (${source})`)()
           return { result: await work({ noema, onEvent: (globalThis as { noemaEvent?: unknown }).noemaEvent }, argument) }
         } catch (error) {
@@ -228,7 +240,7 @@ async function withNoema<A, R>(
           return { error: { code, message } }
         }
       },
-      [String(work), model, argument] as const,
+      [String(work), model, backend, argument] as const,
     )
     if ('error' in outcome && outcome.error) throw new CommandError(outcome.error.code, outcome.error.message)
     return outcome.result as R
@@ -265,6 +277,6 @@ function describeCase({
   return [`${status.padEnd(12)}${name}`, ...worst, ...(reason ? [reason] : [])].join('\n    ')
 }
 
-function printJson(value: unknown): void {
+export function printJson(value: unknown): void {
   console.log(JSON.stringify(value))
 }

@@ -1,5 +1,6 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { bench, conformance, continueText, decode, encode, inspect, predict, search, translate, verifySonar } from './commands'
+import { continueMany } from './continue-many'
 
 const program = new Command('noema')
   .description('A concept model in headless Chromium: the same page and worker that serve users.')
@@ -7,14 +8,17 @@ const program = new Command('noema')
   .exitOverride()
 
 const model = () => new Option('--model <name or folder>', 'a model of the site, or a model folder').default('mini')
+const backend = () =>
+  new Option('--backend <name>', 'what predicts concepts; auto takes WebGPU where there is an adapter')
+    .choices(['auto', 'webgpu', 'wasm'])
+    .default('auto')
 const json = () => new Option('--json', 'print JSON on stdout')
-const beam = () => new Option('--beam <n>', 'beam size, 1 is greedy').argParser(integer(1))
 const seed = () => new Option('--seed <n>', 'seed of every random choice').argParser(integer(0)).default(0)
 const conceptModel = () => new Option('--concept-model <name>', 'one of the concept models of the model folder')
 const language = () => new Option('--language <code>', 'FLORES-200 code of the text').default('eng_Latn')
 const file = (what: string) => new Option('--file <file>', what).makeOptionMandatory()
 
-/** How a concept is sampled; the model's own defaults hold for what is left out. */
+/** How a concept is sampled; the model's own defaults hold for what is left out, and what its family does not heed is refused. */
 function withSampling(command: Command): Command {
   return command
     .addOption(seed())
@@ -26,27 +30,41 @@ function withSampling(command: Command): Command {
     .addOption(new Option('--epsilon-scaling <s>', 'divides the noise estimate').argParser(number))
     .addOption(new Option('--eta <e>', 'fresh noise in every step, 0 to 1').argParser(number))
     .addOption(
-      new Option('--temperature <t>', 'noise added to the prediction, 0 is none (Base-LCM only, which takes no other of these)').argParser(
-        number,
-      ),
+      new Option(
+        '--temperature <t>',
+        'of a Base-LCM the noise added to its prediction, of a Quant-LCM the spread of its units; 0 is none',
+      ).argParser(number),
     )
+    .addOption(new Option('--top-k <k>', 'how many of the likeliest units a Quant-LCM draws from').argParser(integer(1)))
 }
 
-withSampling(program.command('continue'))
+/** How concepts are put into words. */
+function withText(command: Command): Command {
+  return command
+    .addOption(new Option('--beam <n>', 'beam size, 1 is greedy').argParser(integer(1)))
+    .addOption(new Option('--text-top-k <k>', 'draw tokens, from the k likeliest').argParser(integer(1)))
+    .addOption(new Option('--text-top-p <p>', 'draw tokens, from the likeliest that together exceed p').argParser(number))
+    .addOption(new Option('--text-temperature <t>', 'draw tokens, with the logits divided by t').argParser(number))
+    .addOption(new Option('--max-tokens <n>', 'longest sentence in tokens').argParser(integer(3)))
+}
+
+withText(withSampling(program.command('continue')))
   .description('continue a text, concept by concept')
   .addOption(new Option('--text <text>', 'the text'))
   .addOption(new Option('--file <file>', 'a file with the text').conflicts('text'))
+  .addOption(new Option('--texts <file>', 'several texts, one a line, to continue together').conflicts(['text', 'file']))
+  .addOption(new Option('--samples <n>', 'how often to continue each text, with one seed after another').argParser(integer(1)))
   .addOption(new Option('--concepts <n>', 'how many to write at most').argParser(integer(1)).default(5))
   .addOption(language())
   .addOption(new Option('--to <code>', 'language to write in (default: --language)'))
   .addOption(new Option('--notes <file>', 'notes to remember first, one a line'))
   .addOption(new Option('--notes-language <code>', 'FLORES-200 code of the notes (default: --language)'))
   .addOption(new Option('--recall <k>', 'how many of the notes to put before the text at most').argParser(integer(0)))
-  .addOption(beam())
   .addOption(conceptModel())
   .addOption(model())
+  .addOption(backend())
   .addOption(json())
-  .action(continueText)
+  .action((options) => (options.samples === undefined && options.texts === undefined ? continueText(options) : continueMany(options)))
 
 program
   .command('search')
@@ -57,6 +75,7 @@ program
   .addOption(new Option('--query-language <code>', 'FLORES-200 code of the query (default: --language)'))
   .addOption(new Option('--top <k>', 'how many to find').argParser(integer(1)).default(5))
   .addOption(model())
+  .addOption(backend())
   .addOption(json())
   .action(search)
 
@@ -66,27 +85,28 @@ program
   .addOption(file('one sentence a line'))
   .addOption(language())
   .addOption(model())
+  .addOption(backend())
   .addOption(json())
   .action(encode)
 
-program
-  .command('decode')
+withText(program.command('decode'))
   .description('embeddings, one JSON object a line → sentences')
   .addOption(file('lines of {"embedding": […]}'))
   .addOption(language())
-  .addOption(beam())
+  .addOption(seed())
   .addOption(model())
+  .addOption(backend())
   .addOption(json())
   .action(decode)
 
-program
-  .command('translate')
+withText(program.command('translate'))
   .description('sentences, one a line → the same in another language')
   .addOption(file('one sentence a line'))
   .addOption(new Option('--from <code>', 'language of the file').makeOptionMandatory())
   .addOption(new Option('--to <code>', 'language to write in').makeOptionMandatory())
-  .addOption(beam())
+  .addOption(seed())
   .addOption(model())
+  .addOption(backend())
   .addOption(json())
   .action(translate)
 
@@ -96,6 +116,7 @@ withSampling(program.command('predict'))
   .addOption(language())
   .addOption(conceptModel())
   .addOption(model())
+  .addOption(backend())
   .addOption(json())
   .action(predict)
 
@@ -103,6 +124,7 @@ program
   .command('conformance')
   .description('compare the engine with the golden outputs of the published code')
   .argument('<file...>', 'files as described in the conformance README')
+  .addOption(backend())
   .addOption(json())
   .action(conformance)
 
@@ -110,6 +132,7 @@ program
   .command('verify-sonar')
   .description("compare a model folder made from SONAR's weights (training/convert_sonar.py) with SONAR's known answers")
   .addOption(new Option('--model <folder>', 'the model folder').makeOptionMandatory())
+  .addOption(backend())
   .addOption(json())
   .action(verifySonar)
 
@@ -117,6 +140,7 @@ program
   .command('inspect')
   .description('what the engine found: model, adapter, features, limits')
   .addOption(model())
+  .addOption(backend())
   .addOption(json())
   .action(inspect)
 
@@ -130,6 +154,7 @@ program
       .default([16, 128, 1000]),
   )
   .addOption(model())
+  .addOption(backend())
   .addOption(json())
   .action(bench)
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from '@playwright/test'
 import { noema } from './command-line'
+import { folderWithSpaceOnly } from './model-folder'
 
 const folder = mkdtempSync(join(tmpdir(), 'noema-'))
 
@@ -58,6 +59,54 @@ test('encode and decode are each other’s input and output', async () => {
   )
   expect(decoded.exitCode).toBe(0)
   expect(jsonLines(decoded.stdout).map(({ text }) => text)).toEqual(['The dog is in the garden.', 'I want to go home.'])
+})
+
+test('sampling writes the same text for the same seed, and is refused beside a beam', async () => {
+  const sentences = file('hats.txt', 'The dog is in the garden.\nThe dog is in the garden.\n')
+  const parameters = ['translate', '--file', sentences, '--from', 'eng_Latn', '--to', 'fra_Latn', '--json']
+  const sampling = ['--text-top-k', '50', '--text-top-p', '0.98', '--text-temperature', '2', '--max-tokens', '20']
+  const drawn = async (seed: string) => {
+    const { exitCode, stdout } = await noema(...parameters, ...sampling, '--seed', seed)
+    expect(exitCode).toBe(0)
+    return jsonLines(stdout).map(({ text }) => text)
+  }
+  const first = await drawn('1')
+  expect(first[0]).not.toBe(first[1])
+  expect(await drawn('1')).toEqual(first)
+  expect(await drawn('2')).not.toEqual(first)
+  const both = await noema(...parameters, '--text-top-k', '5', '--beam', '2')
+  expect(both.stderr).toContain('invalid-input: Beam search and sampling exclude each other')
+  const outside = await noema('continue', '--text', 'Hello.', '--text-top-p', '1.5')
+  expect(outside.stderr).toContain('invalid-input: The top-p of text must be from 0 to 1')
+})
+
+test('several texts, each several times, are continued as they are alone', async () => {
+  const texts = file('texts.txt', 'The sun was warm. Mia went to the park.\nTom had a red ball.\n')
+  const settings = ['--concepts', '2', '--concept-model', 'two-tower', '--steps', '4', '--beam', '1', '--json']
+  const { exitCode, stdout } = await noema('continue', '--texts', texts, '--samples', '2', '--seed', '3', ...settings)
+  expect(exitCode).toBe(0)
+  const written = jsonLines(stdout) as { document: number; sample: number; seed: number; text: string; concepts: { text: string }[] }[]
+  expect(written.map(({ document, sample, seed }) => [document, sample, seed])).toEqual([
+    [0, 0, 3],
+    [0, 1, 4],
+    [1, 0, 3],
+    [1, 1, 4],
+  ])
+  for (const { text, seed, concepts } of written.slice(1, 3)) {
+    const alone = await noema('continue', '--text', text, '--seed', String(seed), ...settings)
+    expect(JSON.parse(alone.stdout).concepts.map(({ text }: { text: string }) => text)).toEqual(concepts.map(({ text }) => text))
+  }
+})
+
+test('a folder with a space only translates, and says that it cannot continue', async () => {
+  const model = folderWithSpaceOnly()
+  const sentences = file('space.txt', 'I am tired.\n')
+  const translated = await noema('translate', '--file', sentences, '--from', 'eng_Latn', '--to', 'spa_Latn', '--model', model, '--json')
+  expect(translated.exitCode).toBe(0)
+  expect(jsonLines(translated.stdout)[0]!.text).not.toBe('')
+  const continued = await noema('continue', '--text', 'I am tired.', '--model', model)
+  expect(continued.stderr).toMatch(/no-concept-model: This model folder has no concept model/)
+  expect(continued.exitCode).not.toBe(0)
 })
 
 test('translate and predict answer line by line', async () => {
@@ -128,10 +177,19 @@ test('the published code’s golden outputs are reproduced', async () => {
   expect(exitCode).toBe(0)
 })
 
-test('inspect names the adapter', async () => {
+test('inspect names the adapter, or what runs in its place', async () => {
   const { exitCode, stdout } = await noema('inspect', '--json')
   expect(exitCode).toBe(0)
-  expect(JSON.parse(stdout).device.description).not.toBe('')
+  expect(JSON.parse(stdout).device).toMatchObject({ backend: 'webgpu', description: expect.stringMatching(/./) })
+  const onProcessor = await noema('inspect', '--backend', 'wasm')
+  expect(onProcessor.stdout).toMatch(/^backend {4}wasm\ndevice {5}the processor, threads: \d/m)
+})
+
+test('the processor is held to the same conformance cases', async () => {
+  const { exitCode, stdout } = await noema('conformance', '../shared/conformance/lcm.json', '--backend', 'wasm', '--json')
+  const cases = JSON.parse(stdout) as { status: string }[]
+  expect(cases.map(({ status }) => status)).toEqual(new Array(7).fill('passed'))
+  expect(exitCode).toBe(0)
 })
 
 const mistakes: [what: string, parameters: () => string[], message: RegExp][] = [
@@ -151,6 +209,7 @@ const mistakes: [what: string, parameters: () => string[], message: RegExp][] = 
   ["another space than SONAR's", () => ['verify-sonar', '--model', 'mini'], /invalid-input: The known answers are for SONAR/],
   ["no folder with SONAR's weights", () => ['verify-sonar'], /--model <folder>/],
   ['a conformance file that is none', () => ['conformance', file('other.json', '{"a":1}')], /invalid-input|model-format/],
+  ['an unknown backend', () => ['inspect', '--backend', 'abacus'], /auto, webgpu, wasm/],
   ['half a concept', () => ['continue', '--text', 'Hello.', '--concepts', '0.5'], /integer from 1/],
 ]
 

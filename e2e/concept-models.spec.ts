@@ -54,11 +54,15 @@ test('all families write; only the settings of the chosen one are taken', async 
       ],
       twoTower: await go({ conceptModel: 'two-tower', steps: 2 }),
       oneTower: [await go({ conceptModel: 'single', steps: 2, seed: 1 }), await go({ conceptModel: 'single', steps: 2, seed: 1 })],
+      near: [await go({ conceptModel: 'near', seed: 1 }), await go({ conceptModel: 'near', seed: 1 })],
+      unit: [await go({ conceptModel: 'unit', topK: 1, seed: 1 }), await go({ conceptModel: 'unit', temperature: 0, seed: 2 })],
       hasty: last.value,
       predicted: predicted.map(({ predicted }) => predicted.length),
       steps: await refusal({ ...random, steps: 4 }),
       temperature: await refusal({ conceptModel: 'two-tower', temperature: 0.5 }),
       warm: await refusal({ conceptModel: 'single', temperature: 0.5 }),
+      coarse: await refusal({ conceptModel: 'near', steps: 4 }),
+      topless: await refusal({ ...random, topK: 3 }),
       cold: await refusal({ ...random, temperature: -1 }),
     }
   })
@@ -79,11 +83,25 @@ test('all families write; only the settings of the chosen one are taken', async 
   expect(outcome.oneTower[0]).toHaveLength(1)
   expect(outcome.oneTower[1]).toEqual(outcome.oneTower[0])
   expect(outcome.oneTower[0]).not.toEqual(outcome.twoTower)
+  expect(outcome.info.conceptModels.near).toEqual({
+    family: 'quant_lcm_c',
+    maxConcepts: 30,
+    beam: 1,
+    settings: { guidance: 1.5, temperature: 1, topK: 5 },
+  })
+  for (const pair of [outcome.near, outcome.unit]) {
+    expect(pair[0]).toHaveLength(1)
+    expect(pair[1]).toEqual(pair[0])
+  }
   expect(outcome.hasty).toMatchObject({ stop: 'repetition' })
   expect(outcome.predicted).toEqual([outcome.info.dim])
   expect(outcome.steps).toMatch(/^invalid-input: The setting steps does not apply to a Base-LCM concept model, which takes temperature/)
   expect(outcome.temperature).toMatch(/^invalid-input: The setting temperature does not apply to a Two-Tower concept model/)
   expect(outcome.warm).toMatch(/^invalid-input: The setting temperature does not apply to a One-Tower concept model/)
+  expect(outcome.coarse).toMatch(
+    /^invalid-input: The setting steps does not apply to a Quant-LCM-c concept model, which takes guidance, temperature/,
+  )
+  expect(outcome.topless).toMatch(/^invalid-input: The setting topK does not apply to a Base-LCM concept model/)
   expect(outcome.cold).toMatch(/^invalid-input: temperature must be from 0/)
 })
 
@@ -127,6 +145,22 @@ test('the command line lists the concept models and takes one by name', async ()
   const chosen = ['continue', '--model', folder, '--text', text, '--concepts', '1', '--concept-model', 'random', '--json']
   const continued = await noema(...chosen, '--temperature', '0.5')
   expect(JSON.parse(continued.stdout).concepts).toHaveLength(1)
+  expect(inspected.stdout).toMatch(/^concepts +unit: quant_lcm_d, up to 30 concepts, guidance 1.5, temperature 1, topK 5$/m)
+  const quantised = await noema(
+    'continue',
+    '--model',
+    folder,
+    '--text',
+    text,
+    '--concepts',
+    '1',
+    '--concept-model',
+    'unit',
+    '--top-k',
+    '2',
+    '--json',
+  )
+  expect(JSON.parse(quantised.stdout).concepts).toHaveLength(1)
   const refused = await noema(...chosen, '--steps', '4')
   expect(refused.stderr).toContain('invalid-input: The setting steps does not apply')
   expect(refused.exitCode).not.toBe(0)

@@ -4,14 +4,15 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { TwoTowerManifest } from '../src/formats/concept-model-manifest'
 import { parseManifest } from '../src/formats/manifest'
-import { randomSafetensors } from '../src/models/random-weights'
-import { baseLcmShapes, oneTowerShapes } from '../src/models/shapes'
+import { RandomWeights } from '../src/models/random-weights'
+import { baseLcmShapes, oneTowerShapes, quantLcmShapes } from '../src/models/shapes'
 
 const mini = resolve(import.meta.dirname, '../public/models/mini')
 
 /**
  * A copy of `mini` with a second concept model, a small Base-LCM of random weights called `random`, which is the default, and the same under the
- * name `hasty`, which stops wherever it may, and a One-Tower model of random weights called `single`. Returns its path; it lies in the system's folder for temporary files.
+ * name `hasty`, which stops wherever it may, a One-Tower model of random weights called `single`, and Quant-LCMs of random weights called `near` (-c)
+ * and `unit` (-d). Returns its path; it lies in the system's folder for temporary files.
  */
 export function folderWithAllFamilies(): string {
   const folder = mkdtempSync(join(tmpdir(), 'noema-model-'))
@@ -29,12 +30,35 @@ export function folderWithAllFamilies(): string {
     file: 'single.safetensors',
     architecture: { ...architecture, timestep_embed_dim: 24 },
   }
-  writeFileSync(join(folder, random.file), randomSafetensors(baseLcmShapes(architecture)))
-  writeFileSync(join(folder, single.file), randomSafetensors(oneTowerShapes(single.architecture)))
-  const conceptModels = { ...manifest.conceptModels, random, hasty, single }
-  const added = [random.file, single.file].map((name) => [name, entryOf(join(folder, name))])
-  const files = { ...manifest.files, ...Object.fromEntries(added) }
+  const { sample: _, ...stopping } = decoding
+  const quantSizes = { ...architecture, codebook_embed_dim: 16, n_codebooks: 6, n_units_per_codebook: 30 }
+  const refinement = { ...stopping, guidanceScale: 1.5, topK: 5 }
+  const near = { family: 'quant_lcm_c' as const, file: 'near.safetensors', architecture: quantSizes, decoding: refinement }
+  const unit = { ...near, family: 'quant_lcm_d' as const, file: 'unit.safetensors' }
+  const added = [
+    [random, baseLcmShapes(architecture)],
+    [single, oneTowerShapes(single.architecture)],
+    [near, quantLcmShapes(near.family, quantSizes)],
+    [unit, quantLcmShapes(unit.family, quantSizes)],
+  ] as const
+  for (const [{ file }, shapes] of added) writeFileSync(join(folder, file), new RandomWeights(shapes).file())
+  const conceptModels = { ...manifest.conceptModels, random, hasty, single, near, unit }
+  const entries = added.map(([{ file }]) => [file, entryOf(join(folder, file))])
+  const files = { ...manifest.files, ...Object.fromEntries(entries) }
   writeFileSync(join(folder, 'manifest.json'), JSON.stringify({ ...manifest, files, conceptModels, defaultConceptModel: 'random' }))
+  return folder
+}
+
+/** A folder with the space of `mini` and no concept model, as `training/convert_sonar.py` writes one. Returns its path. */
+export function folderWithSpaceOnly(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'noema-space-'))
+  const manifest = parseManifest(JSON.parse(readFileSync(join(mini, 'manifest.json'), 'utf8')))
+  const { tokenizer, encoder, decoder } = manifest.space
+  const names = [tokenizer, encoder.file, decoder.conditioning, decoder.step]
+  for (const name of names) cpSync(join(mini, name), join(folder, name))
+  const files = Object.fromEntries(names.map((name) => [name, manifest.files[name]]))
+  const { defaultConceptModel: _, ...rest } = manifest
+  writeFileSync(join(folder, 'manifest.json'), JSON.stringify({ ...rest, files, conceptModels: {} }))
   return folder
 }
 

@@ -37,6 +37,12 @@ test('nothing that axe knows of is wrong, in both themes and on a phone, nothing
   await open(page)
   await goOn(page)
   await page.getByLabel('Read beside it in').selectOption({ label: 'French' })
+  await page.getByLabel('Remember this document').check()
+  await page.getByRole('searchbox').fill('Where is the girl?')
+  await page.getByRole('searchbox').press('Enter')
+  await expect(page.locator('found-sentences button').first()).toBeVisible()
+  await page.getByText('Outline, then expand').click()
+  await page.getByText('The map in words').click()
   await sentences(page).nth(1).click()
   for (const [theme, width] of [
     ['light', 1280],

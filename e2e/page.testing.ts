@@ -4,6 +4,11 @@ import { expect, type Page } from '@playwright/test'
 export async function open(page: Page, { concepts = 1 } = {}): Promise<void> {
   await page.goto('/')
   await expect(page.getByRole('progressbar')).toHaveCount(0)
+  await setDials(page, concepts)
+}
+
+/** Sets the dials of an open page low. */
+export async function setDials(page: Page, concepts = 1): Promise<void> {
   await page.getByLabel('Sentences', { exact: true }).fill(String(concepts))
   await page.getByLabel('Concept model', { exact: true }).selectOption('two-tower')
   await page.getByLabel('Denoising steps', { exact: true }).fill('4')

@@ -14,6 +14,8 @@ export default defineConfig({
   use: {
     baseURL: `http://localhost:${port}`,
     launchOptions: { executablePath: findChromium(), args: chromiumArguments() },
+    // Every test has a browser of its own: storing the page for its next visit would only slow it down. `offline.spec.ts` allows them.
+    serviceWorkers: 'block',
     screenshot: 'only-on-failure',
   },
   webServer: { command: 'npm start', cwd: '..', env: { PORT: String(port) }, url: `http://localhost:${port}`, timeout: 120_000 },

@@ -1,6 +1,7 @@
 // Attention of one head of one row over the rows it may see:
 //   s[j] = q . k[j] / sqrt(headDim)        y = sum_j exp(s[j] - m) v[j] / sum_j exp(s[j] - m),   m = max_j s[j]
 // causal: row r sees cache rows 0 to cursor.position + r;   cross: every row sees cache rows 0 to cursor.contextLength - 1.
+// With per_row each row is the next of a document of its own: row r has cursors[r], and its document's cache rows begin at its base.
 //
 // Dispatch (heads, rows). Keys are taken in chunks of LANES. First every lane scores one key. Then the lanes regroup: with
 // Q = ceil(headDim / 4), lane l owns quad l % Q of the output and adds up every (LANES / Q)-th value of the chunk, so that Q neighbouring lanes read one value row as
@@ -9,7 +10,7 @@
 // bits in a prefill and as a single new row.
 //
 // binding 1  query   [rows, d] f32        4  output  [rows, d] f32
-//         2  keys    [capacity, d] f32    5  cursor  u32 [position, contextLength, step, -]
+//         2  keys    [capacity, d] f32    5  cursors  [..] u32 [position, contextLength, step, base]
 //         3  values  [capacity, d] f32
 // A row holds its heads side by side: d = heads * headDim, headDim up to 4 LANES. A headDim that is a multiple of 4 is read as vec4
 // (ALIGNED); any other leaves heads unaligned and is read one number at a time. The output is stored number by number,
@@ -21,6 +22,7 @@ struct Params {
   head_quads: u32,  // Q = ceil(headDim / 4)
   capacity: u32,
   causal: u32,
+  per_row: u32,
   scale: f32,       // 1 / sqrt(headDim)
 }
 
@@ -29,7 +31,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> keys: array<vec4f>;
 @group(0) @binding(3) var<storage, read> values: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> output: array<f32>;
-@group(0) @binding(5) var<storage, read> cursor: vec4u;
+@group(0) @binding(5) var<storage, read> cursors: array<vec4u>;
 
 override LANES: u32;
 override ALIGNED: bool;
@@ -44,7 +46,10 @@ var<workgroup> totals: array<f32, LANES>;
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let head = group.x * params.head_dim;
   let row = group.y;
-  let visible = min(select(cursor.y, cursor.x + row + 1u, params.causal == 1u), params.capacity);
+  let alone = params.per_row == 1u;
+  let cursor = cursors[select(0u, row, alone)];
+  let base = min(cursor.w, params.capacity);
+  let visible = min(select(cursor.y, cursor.x + select(row, 0u, alone) + 1u, params.causal == 1u), params.capacity - base);
   let teams = LANES / params.head_quads;
   let team = lane / params.head_quads;
   let quad = lane % params.head_quads;
@@ -56,7 +61,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let count = min(LANES, visible - first);
     var score = LOWEST;
     if (lane < count) {
-      score = params.scale * dot_with_query(row * params.features + head, (first + lane) * params.features + head);
+      score = params.scale * dot_with_query(row * params.features + head, (base + first + lane) * params.features + head);
     }
     scores[lane] = score;
     workgroupBarrier();
@@ -76,7 +81,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     if (team < teams) {
       for (var j = team; j < count; j += teams) {
         total += scores[j];
-        sum += scores[j] * value_quad((first + j) * params.features + head, quad);
+        sum += scores[j] * value_quad((base + first + j) * params.features + head, quad);
       }
     }
     workgroupBarrier();

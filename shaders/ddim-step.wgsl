@@ -4,17 +4,17 @@
 //   guided:    e = e_u + g (e_c - e_u);   e *= r std(e_c) / std(e) + 1 - r;   x0 = (x - sqrt(1 - a) e) / sqrt(a)
 //   unguided:  e = e_c;                   x0 as the conditional prediction says
 //   e /= epsilon_scaling;   x0 limited: clamped, or dynamically thresholded (Saharia et al. 2022)
-//   estimate = x0;   x = clamp( sqrt(p) x0 + sqrt(1 - p - sigma^2) e + sigma n );   cursor.step += 1
+//   estimate[step] = x0;   x = clamp( sqrt(p) x0 + sqrt(1 - p - sigma^2) e + sigma n );   cursor.step += 1
 //
-// Dispatch (1): a single workgroup, because the standard deviations and the quantile run over all channels. Lane l owns channels
+// Dispatch (rows): a workgroup a concept, because the standard deviations and the quantile run over all channels. Lane l owns channels
 // l, l + LANES, ... throughout (coalesced); only the quantile reads what other lanes wrote.
 //
-// binding 1  prediction    [2, dim] f32: conditional, unconditional ([1, dim] where not guided)
-//         2  latent        [dim] f32: x, replaced
-//         3  estimate      [dim] f32: written
+// binding 1  prediction    [2 rows, dim] f32: the conditional ones, then the unconditional ([rows, dim] where not guided)
+//         2  latent        [rows, dim] f32: x, replaced
+//         3  estimate      [steps, rows, dim] f32: the rows of this step are written
 //         4  coefficients  [steps, 8] f32: sqrt(a), sqrt(1 - a), sqrt(p), sqrt(1 - p - sigma^2), sigma, guided, -, -
-//         5  noise         [steps, dim] f32: n; any buffer where there is none
-//         6  cursor        u32 [position, contextLength, step, -]
+//         5  noise         [steps, rows, dim] f32: n; any buffer where there is none
+//         6  cursors       [rows] u32 [position, contextLength, step, base]
 
 struct Params {
   dim: u32,
@@ -23,6 +23,7 @@ struct Params {
   noisy: u32,            // 1: binding 5 is the noise
   limiting: u32,         // 0: none, 1: clamp x0 to +-maximum, 2: dynamic threshold of at most maximum
   lower_rank: u32,       // the quantile lies between the magnitudes of rank lower_rank and lower_rank + 1 ...
+  rows: u32,
   rank_fraction: f32,    // ... this far from the lower to the upper
   maximum: f32,
   guidance_scale: f32,
@@ -47,21 +48,28 @@ struct Coefficients {
 @group(0) @binding(3) var<storage, read_write> estimate: array<f32>;
 @group(0) @binding(4) var<storage, read> coefficients: array<Coefficients>;
 @group(0) @binding(5) var<storage, read> noise: array<f32>;
-@group(0) @binding(6) var<storage, read_write> cursor: vec4u;
+@group(0) @binding(6) var<storage, read_write> cursors: array<vec4u>;
 
 override LANES: u32;
+
+// First element of this workgroup's concept in latent and the conditional half of prediction.
+var<private> own: u32;
+// The same among the rows of this step in estimate and noise.
+var<private> here: u32;
 
 var<workgroup> shared_step: u32;
 var<workgroup> partial: array<vec2f, LANES>;
 var<workgroup> quantile: array<f32, 2>;
 
 @compute @workgroup_size(LANES)
-fn main(@builtin(local_invocation_index) lane: u32) {
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  own = group.x * params.dim;
   if (lane == 0u) {
-    shared_step = cursor.z;
-    cursor.z += 1u;
+    shared_step = cursors[group.x].z;
+    cursors[group.x].z += 1u;
   }
   let step = workgroupUniformLoad(&shared_step);
+  here = step * params.rows * params.dim + own;
   let at = coefficients[step];
   let guided = params.guided == 1u && at.guided == 1.0;
 
@@ -72,9 +80,9 @@ fn main(@builtin(local_invocation_index) lane: u32) {
 
   for (var c = lane; c < params.dim; c += LANES) {
     if (guided) {
-      estimate[c] = (latent[c] - at.sqrt_one_minus_alpha * rescale * guided_noise(c, at)) / at.sqrt_alpha;
+      estimate[here + c] = (latent[own + c] - at.sqrt_one_minus_alpha * rescale * guided_noise(c, at)) / at.sqrt_alpha;
     } else {
-      estimate[c] = clean_sample(c, at);
+      estimate[here + c] = clean_sample(c, at);
     }
   }
 
@@ -88,22 +96,22 @@ fn main(@builtin(local_invocation_index) lane: u32) {
     if (guided) {
       e = rescale * guided_noise(c, at);
     } else {
-      e = noise_in(prediction[c], latent[c], at);
+      e = noise_in(prediction[own + c], latent[own + c], at);
     }
     e /= params.epsilon_scaling;
-    var sample = estimate[c];
+    var sample = estimate[here + c];
     if (params.limiting > 0u) {
       sample = clamp(sample, -bound, bound);
     }
     if (params.limiting == 2u) {
       sample /= bound;
     }
-    estimate[c] = sample;
+    estimate[here + c] = sample;
     var next = at.sqrt_alpha_previous * sample + at.direction * e;
     if (params.noisy == 1u) {
-      next += at.sigma * noise[step * params.dim + c];
+      next += at.sigma * noise[here + c];
     }
-    latent[c] = clamp(next, -params.clip_noise, params.clip_noise);
+    latent[own + c] = clamp(next, -params.clip_noise, params.clip_noise);
   }
 }
 
@@ -117,19 +125,19 @@ fn noise_in(y: f32, x: f32, at: Coefficients) -> f32 {
 
 // The clean sample that the conditional prediction stands for.
 fn clean_sample(c: u32, at: Coefficients) -> f32 {
-  let y = prediction[c];
+  let y = prediction[own + c];
   if (params.prediction_type == 0u) {
     return y;
   }
   if (params.prediction_type == 1u) {
-    return (latent[c] - at.sqrt_one_minus_alpha * y) / at.sqrt_alpha;
+    return (latent[own + c] - at.sqrt_one_minus_alpha * y) / at.sqrt_alpha;
   }
-  return at.sqrt_alpha * latent[c] - at.sqrt_one_minus_alpha * y;
+  return at.sqrt_alpha * latent[own + c] - at.sqrt_one_minus_alpha * y;
 }
 
 fn guided_noise(c: u32, at: Coefficients) -> f32 {
-  let conditional = noise_in(prediction[c], latent[c], at);
-  let unconditional = noise_in(prediction[params.dim + c], latent[c], at);
+  let conditional = noise_in(prediction[own + c], latent[own + c], at);
+  let unconditional = noise_in(prediction[params.rows * params.dim + own + c], latent[own + c], at);
   return unconditional + params.guidance_scale * (conditional - unconditional);
 }
 
@@ -137,12 +145,12 @@ fn guided_noise(c: u32, at: Coefficients) -> f32 {
 fn guidance_factor(lane: u32, at: Coefficients) -> f32 {
   var sums = vec2f();
   for (var c = lane; c < params.dim; c += LANES) {
-    sums += vec2f(noise_in(prediction[c], latent[c], at), guided_noise(c, at));
+    sums += vec2f(noise_in(prediction[own + c], latent[own + c], at), guided_noise(c, at));
   }
   let mean = sum_over_lanes(lane, sums) / f32(params.dim);
   var squares = vec2f();
   for (var c = lane; c < params.dim; c += LANES) {
-    let deviation = vec2f(noise_in(prediction[c], latent[c], at), guided_noise(c, at)) - mean;
+    let deviation = vec2f(noise_in(prediction[own + c], latent[own + c], at), guided_noise(c, at)) - mean;
     squares += deviation * deviation;
   }
   let deviations = sqrt(sum_over_lanes(lane, squares) / f32(params.dim - 1u));
@@ -167,10 +175,10 @@ fn sum_over_lanes(lane: u32, value: vec2f) -> vec2f {
 fn magnitude_quantile(lane: u32) -> f32 {
   storageBarrier();
   for (var c = lane; c < params.dim; c += LANES) {
-    let magnitude = abs(estimate[c]);
+    let magnitude = abs(estimate[here + c]);
     var rank = 0u;
     for (var other = 0u; other < params.dim; other++) {
-      let against = abs(estimate[other]);
+      let against = abs(estimate[here + other]);
       rank += u32(against < magnitude || (against == magnitude && other < c));
     }
     if (rank == params.lower_rank) {

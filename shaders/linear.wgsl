@@ -8,26 +8,31 @@
 //   by_thread     dispatch (ceil(N / 4 / 8), ceil(rows / ROWS)). A thread computes four channels alone: no barrier, no shared memory.
 // A K that is no multiple of 8 leaves rows of W unaligned and takes the same walk one weight at a time.
 //
+// W may lie in several buffers, some of its rows in each: a dispatch then computes the channels of one of them.
+//
 // A row's sum is taken in an order that depends on K alone: it has the same bits however many rows are computed together.
 //
 // binding 1  input     [rows, K] f32       4  output    [capacity, N] f32, may also be the residual
-//         2  weight    [N, K] f32 or f16   5  gates     [steps, gate_width] f32, row cursor.step
-//         3  bias      [N] f32             6  cursor    u32 [position, contextLength, step, -]
-//                                          7  residual  [rows, N] f32
+//         2  weight    [channels, K]       5  gates     [steps, gate_width] f32, row cursors[0].step
+//            f32 or f16                    6  cursors   [..] u32 [position, contextLength, step, base]
+//         3  bias      [N] f32             7  residual  [rows, N] f32
 // Bindings 5 to 7 hold any buffer where the call does not use them.
 
 struct Params {
   inputs: u32,         // K
-  channels: u32,       // N
+  channels: u32,       // rows of W in this dispatch: N, or a part of it
   rows: u32,
   capacity: u32,       // rows of output; rows beyond are dropped
-  shared_input: u32,   // 1: every row reads input row 0
+  input_rows: u32,     // row r reads input row r % input_rows
   silu: u32,
-  at_cursor: u32,      // 0: rows go to row 0 on; 1 + plus: to row cursor.position + plus on
+  at_cursor: u32,      // 0: rows go to row 0 on; 1 + plus: to row base + position + plus on
   residual: u32,       // 0: none, 1: binding 7, 2: the output itself
   gated: u32,
   gate_offset: u32,
   gate_width: u32,
+  first: u32,          // output channel of the first of them
+  width: u32,          // N
+  per_row: u32,        // 1: row r goes where cursors[r] says, 0: the rows follow each other from cursors[0] on
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -36,7 +41,7 @@ struct Params {
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 @group(0) @binding(4) var<storage, read_write> output: array<f32>;
 @group(0) @binding(5) var<storage, read> gates: array<f32>;
-@group(0) @binding(6) var<storage, read> cursor: vec4u;
+@group(0) @binding(6) var<storage, read> cursors: array<vec4u>;
 @group(0) @binding(7) var<storage, read> residual: array<f32>;
 
 override HALF_WEIGHTS: bool;
@@ -90,10 +95,7 @@ fn by_thread(@builtin(global_invocation_id) id: vec3u) {
 // Channels and rows past the last repeat the last and are not stored.
 fn sums(channel: u32, row: u32, first: u32, stride: u32) -> mat4x4f {
   let w = min(vec4u(channel) + vec4u(0, 1, 2, 3), vec4u(params.channels - 1u)) * params.inputs;
-  var x = vec4u();
-  if (params.shared_input == 0u) {
-    x = min(vec4u(row) + vec4u(0, 1, 2, 3), vec4u(params.rows - 1u)) * params.inputs;
-  }
+  let x = min(vec4u(row) + vec4u(0, 1, 2, 3), vec4u(params.rows - 1u)) % params.input_rows * params.inputs;
   var sum0 = vec4f();
   var sum1 = vec4f();
   var sum2 = vec4f();
@@ -158,24 +160,26 @@ fn one_weight(index: u32) -> f32 {
   return bitcast<f32>(weight[index / 4u][index % 4u]);
 }
 
-fn store(channel: u32, row: u32, sum: f32) {
+fn store(row_of_weight: u32, row: u32, sum: f32) {
   var target_row = row;
   if (params.at_cursor > 0u) {
-    target_row += cursor.x + params.at_cursor - 1u;
+    let cursor = cursors[select(0u, row, params.per_row == 1u)];
+    target_row = cursor.w + cursor.x + select(row, 0u, params.per_row == 1u) + params.at_cursor - 1u;
   }
-  if (channel >= params.channels || row >= params.rows || target_row >= params.capacity) {
+  if (row_of_weight >= params.channels || row >= params.rows || target_row >= params.capacity) {
     return;
   }
+  let channel = params.first + row_of_weight;
   var value = sum + bias[channel];
   if (params.silu == 1u) {
     value = value / (1.0 + exp(-value));
   }
   if (params.gated == 1u) {
-    value *= gates[cursor.z * params.gate_width + params.gate_offset + channel];
+    value *= gates[cursors[0].z * params.gate_width + params.gate_offset + channel];
   }
-  let index = target_row * params.channels + channel;
+  let index = target_row * params.width + channel;
   if (params.residual == 1u) {
-    value += residual[row * params.channels + channel];
+    value += residual[row * params.width + channel];
   } else if (params.residual == 2u) {
     value += output[index];
   }

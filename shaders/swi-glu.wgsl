@@ -6,14 +6,18 @@
 //   by_workgroup  dispatch (ceil(N / 2), ceil(rows / ROWS)): 64 lanes share two channels
 //   by_thread     dispatch (ceil(N / 2 / 8), ceil(rows / ROWS)): one thread computes two channels
 //
-// binding 1  input        [rows, K] f32          4  inner_weight  [N, K], V, of the same type
-//         2  gate_weight  [N, K], W, f32 or f16  5  inner_bias    [N] f32, c
-//         3  gate_bias    [N] f32, b             6  output        [rows, N] f32
+// Where W and V lie in several buffers each, a dispatch computes the channels of one of them.
+//
+// binding 1  input        [rows, K] f32                 4  inner_weight  [channels, K], V, of the same type
+//         2  gate_weight  [channels, K], W, f32 or f16  5  inner_bias    [N] f32, c
+//         3  gate_bias    [N] f32, b                    6  output        [rows, N] f32
 
 struct Params {
   inputs: u32,    // K
-  channels: u32,  // N
+  channels: u32,  // rows of W in this dispatch: N, or a part of it
   rows: u32,
+  first: u32,     // output channel of the first of them
+  width: u32,     // N
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -151,11 +155,12 @@ fn one_weight(word: u32, index: u32) -> f32 {
   return bitcast<f32>(word);
 }
 
-fn store(channel: u32, row: u32, gate_sum: f32, inner_sum: f32) {
-  if (channel >= params.channels || row >= params.rows) {
+fn store(row_of_weight: u32, row: u32, gate_sum: f32, inner_sum: f32) {
+  if (row_of_weight >= params.channels || row >= params.rows) {
     return;
   }
+  let channel = params.first + row_of_weight;
   let gate = gate_sum + gate_bias[channel];
   let inner = inner_sum + inner_bias[channel];
-  output[row * params.channels + channel] = inner * (gate / (1.0 + exp(-gate)));
+  output[row * params.width + channel] = inner * (gate / (1.0 + exp(-gate)));
 }

@@ -50,6 +50,8 @@ export class ContextFull extends errorClass('ContextFull', 'context-full') {}
 export class UnsupportedLanguage extends errorClass('UnsupportedLanguage', 'unsupported-language') {}
 /** Another tab has changed the document since it was last seen: nothing was done. Look at it as it is now and decide again. */
 export class DocumentChanged extends errorClass('DocumentChanged', 'document-changed') {}
+/** The model folder has a space and no concept model: it encodes, decodes and translates, and continues nothing. */
+export class NoConceptModel extends errorClass('NoConceptModel', 'no-concept-model') {}
 /** An argument is empty, too large, of the wrong shape or out of range. */
 export class InvalidInput extends errorClass('InvalidInput', 'invalid-input') {}
 /** The caller aborted the call, or disposed of the engine while it ran. */
@@ -69,6 +71,7 @@ const classes = [
   ContextFull,
   UnsupportedLanguage,
   DocumentChanged,
+  NoConceptModel,
   InvalidInput,
   Aborted,
   WorkerFailed,

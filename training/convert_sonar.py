@@ -4,7 +4,7 @@
         --tokenizer sentencepiece.source.256000.model --out FOLDER --dtype q8
 
 The graphs are ONNX with external data in files under 2 GB; q8 and q4 are ONNX Runtime's weight-only quantisation. A tower is in
-memory about three times while it is converted. `convert_lcm.py` adds a concept model, without which the folder does not load.
+memory about three times while it is converted. The folder encodes, decodes and translates; `convert_lcm.py` adds a concept model.
 """
 
 import argparse

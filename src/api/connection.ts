@@ -1,4 +1,6 @@
 import * as Comlink from 'comlink'
+import mjsUrl from 'onnxruntime-web/ort-wasm-simd-threaded.mjs?url'
+import wasmUrl from 'onnxruntime-web/ort-wasm-simd-threaded.wasm?url'
 import type { Engine } from '../engine/engine'
 import { keepTypedErrors } from '../engine/transfer'
 import workerUrl from '../engine/worker?worker&url'
@@ -6,6 +8,9 @@ import { Aborted, throwIfAborted, WorkerFailed } from '../errors'
 
 /** A worker that has said nothing for this long after its start is taken as dead (an ES worker on `file://` hangs without an error). */
 const startTimeout = 20_000
+
+/** Told to the worker, so that a bundler that takes the worker as it is finds them here and takes them along. */
+const runtimeFiles = { wasm: new URL(wasmUrl, import.meta.url).href, mjs: new URL(mjsUrl, import.meta.url).href }
 
 /** The main thread's side of one engine worker: calls that can be aborted and that end when the worker does, whatever ended it. */
 export interface Connection {
@@ -67,7 +72,7 @@ export async function connect(signal?: AbortSignal): Promise<Connection> {
     startTimeout,
   )
   try {
-    const isHeld = await connection.call(signal, (remote) => remote.start(life))
+    const isHeld = await connection.call(signal, (remote) => remote.start(runtimeFiles, life))
     // Nothing else tells of a worker that was killed.
     const tell = () => end(new WorkerFailed('The engine worker was killed: load the model again.'))
     if (isHeld) navigator.locks.request(life, tell).catch(() => undefined)

@@ -1,7 +1,10 @@
 export type {
+  Backend,
   BaseLcmSettings,
   Concept,
   ConceptModelInfo,
+  ConceptOfMany,
+  ContinuedDocument,
   ContinueResult,
   DeviceInfo,
   DiffusionSettings,
@@ -10,11 +13,13 @@ export type {
   DocumentSummary,
   MemorySource,
   ModelInfo,
+  QuantLcmSettings,
   RememberedConcept,
   RowCounts,
   SamplingSettings,
   StorageInfo,
   TeacherForcedConcept,
+  TextSettings,
   Translation,
 } from '../engine/protocol'
 export {
@@ -27,6 +32,7 @@ export {
   KernelError,
   ModelFormatError,
   ModelIntegrityError,
+  NoConceptModel,
   NoemaError,
   QuotaExceeded,
   StorageUnavailable,
@@ -37,5 +43,14 @@ export {
 export type { OnProgress, Progress } from '../progress'
 export { type LoadOptions, load } from './load'
 export type { Memory, MemoryAddOptions, MemoryOptions } from './memory'
-export type { ContinueOptions, DecodeOptions, EncodeOptions, Noema, OpenOptions, PredictOptions, TranslateOptions } from './noema'
+export type {
+  ContinueManyOptions,
+  ContinueOptions,
+  DecodeOptions,
+  EncodeOptions,
+  Noema,
+  OpenOptions,
+  PredictOptions,
+  TranslateOptions,
+} from './noema'
 export type { ContinueSessionOptions, Session } from './session'

@@ -16,7 +16,7 @@ export interface LoadOptions {
   onDeviceLost?: (error: DeviceLost) => void
   /** Cancels the download and everything after it; nothing half-loaded is kept. */
   signal?: AbortSignal
-  /** `auto` (default) loads without a GPU too, for encoding and translation; `webgpu` refuses to. */
+  /** What predicts concepts: `webgpu`, `wasm` (the processor), or `auto` (default): WebGPU where there is an adapter, else wasm. */
   backend?: Backend
 }
 
@@ -24,7 +24,7 @@ export interface LoadOptions {
  * Loads a model into a worker of its own.
  *
  * @param model a name (`mini`, the default, is served beside this script) or the URL of a model folder.
- * @throws InvalidInput when `model` is neither a name nor a URL.
+ * @throws InvalidInput when `model` is neither a name nor a URL, or `backend` is none of the three.
  * @throws DownloadFailed, ModelIntegrityError, ModelFormatError when a file is missing, is not what the manifest says, or cannot be read.
  * @throws WebGpuUnavailable when `backend` is `webgpu` and there is no adapter.
  * @throws Aborted when the signal fires; WorkerFailed when the worker does not start or is killed; DeviceLost.
@@ -32,6 +32,7 @@ export interface LoadOptions {
 export async function load(model = 'mini', options: LoadOptions = {}): Promise<Noema> {
   const url = modelUrl(model)
   const { backend = 'auto', signal, onProgress, onDeviceLost } = options
+  if (!['auto', 'webgpu', 'wasm'].includes(backend)) throw new InvalidInput(`backend must be auto, webgpu or wasm, not ${backend}.`)
   const connection = await connect(signal)
   const tellProgress = connection.callback(onProgress ?? (() => undefined))
   const tellLoss = connection.callback((message: string) => onDeviceLost?.(new DeviceLost(message)))
@@ -45,8 +46,11 @@ export async function load(model = 'mini', options: LoadOptions = {}): Promise<N
   }
 }
 
+/** Apart from its use, so that no bundler takes the folder above for a file to take along. */
+const here = import.meta.url
+
 /** Built, this module is in `assets/`, shared by the page and `noema.js`; in development it is `src/api/load.ts`. */
-const siteRoot = new URL(import.meta.env.DEV ? '/' : '../', import.meta.url)
+const siteRoot = new URL(import.meta.env.DEV ? '/' : '../', here)
 
 /** Where a model's folder is; ends with a slash. @throws InvalidInput when `model` is neither a name nor a URL. */
 export function modelUrl(model: string): string {

@@ -25,18 +25,19 @@ export interface MemoryAddOptions extends MemoryOptions {
 export class Memory {
   readonly #connection: Connection
 
+  /** @internal */
   constructor(connection: Connection) {
     this.#connection = connection
   }
 
   /**
-   * The remembered sentences that are most like a text or a concept: the highest cosines, exactly, among everything remembered. Where the text has
+   * The remembered sentences that are most like a text or concepts: the highest cosines, exactly, among everything remembered. Where the query has
    * several sentences, a remembered one counts by the sentence it is most like.
    *
-   * @param query a text, or a concept `[dim]` of `encode`.
+   * @param query a text, or concepts `[n, dim]` of `encode`, n ≥ 1.
    * @param k how many to find at most, 1 to 1000. Default 10.
    * @returns best first; equals by the kind, name and place of their source.
-   * @throws InvalidInput for a text without a word or another vector; UnsupportedLanguage; Aborted.
+   * @throws InvalidInput for a text without a word or vectors of another length; UnsupportedLanguage; Aborted.
    */
   search(query: string | Float32Array, k = 10, { language = 'eng_Latn', signal }: MemoryOptions = {}): Promise<RememberedConcept[]> {
     const checked = query instanceof Float32Array ? query : requireText(query)

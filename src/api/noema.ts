@@ -1,10 +1,13 @@
 import type {
   Concept,
+  ConceptOfMany,
+  ContinuedDocument,
   ContinueResult,
   DocumentSummary,
   ModelInfo,
   SamplingSettings,
   TeacherForcedConcept,
+  TextSettings,
   Translation,
 } from '../engine/protocol'
 import type { Connection } from './connection'
@@ -23,18 +26,18 @@ export interface EncodeOptions extends Cancellable {
   language?: string
 }
 
-export interface DecodeOptions extends Cancellable {
+export interface DecodeOptions extends Cancellable, TextSettings {
   /** FLORES-200 code of the text to write. Default `eng_Latn`. */
   language?: string
-  /** Beam size, 1 (greedy) to 16. Default: the model's. */
-  beam?: number
+  /** Seed of every random choice, an integer. Default 0. */
+  seed?: number
 }
 
-export interface TranslateOptions extends Cancellable {
+export interface TranslateOptions extends Cancellable, TextSettings {
   from: string
   to: string
-  /** Beam size, 1 (greedy) to 16. Default: the model's. */
-  beam?: number
+  /** Seed of every random choice, an integer. Default 0. */
+  seed?: number
 }
 
 export interface PredictOptions extends Cancellable, SamplingSettings {
@@ -46,18 +49,23 @@ export interface PredictOptions extends Cancellable, SamplingSettings {
   conceptModel?: string
 }
 
-export interface ContinueOptions extends PredictOptions {
+export interface ContinueOptions extends PredictOptions, TextSettings {
   /** How many concepts to write at most, from 1. Default 5. */
   concepts?: number
   /** FLORES-200 code of the text to write. Default: `language`. */
   to?: string
-  /** Beam size, 1 (greedy) to 16. Default: the model's. */
-  beam?: number
   /**
    * How many sentences of `memory` to put before the text at most, 0 (default) to 1000: those most like one of its last 16 sentences, and none that
    * stand in the text or its document. As many as the model's context has room for. The first concept and the result name them.
    */
   recall?: number
+  /** Whether each concept comes with the way that the denoising took to it, `Concept.trajectory`; it costs one larger read-back. Default false. */
+  trajectory?: boolean
+}
+
+export interface ContinueManyOptions extends Omit<ContinueOptions, 'recall'> {
+  /** How often each text is continued, from 1; texts times samples are at most 1000. Default 1. */
+  samples?: number
 }
 
 /** How a document is opened. */
@@ -77,6 +85,7 @@ export class Noema {
   /** What is remembered across texts and visits. */
   readonly memory: Memory
 
+  /** @internal `load` makes it. */
   constructor(connection: Connection, info: ModelInfo) {
     this.#connection = connection
     this.info = info
@@ -88,13 +97,31 @@ export class Noema {
    * Leaving the loop early cancels the rest.
    *
    * @throws InvalidInput when the text has no sentence or a setting is out of range; UnsupportedLanguage; ContextFull when the text and
-   * the new concepts do not fit the model's context; WebGpuUnavailable without an adapter; DeviceLost; Aborted.
+   * the new concepts do not fit the model's context; NoConceptModel when the model folder has a space only; DeviceLost; Aborted.
    */
   async *continue(text: string, options: ContinueOptions = {}): AsyncGenerator<Concept, ContinueResult> {
     const { signal, ...settings } = options
     const language = settings.language ?? 'eng_Latn'
     const request = { seed: 0, concepts: 5, ...settings, text: requireText(text), language, to: settings.to ?? language }
     return yield* streamConcepts(this.#connection, signal, (engine, job, onConcept) => engine.continue(job, request, onConcept))
+  }
+
+  /**
+   * Continues several texts together, each `samples` times: one pass of the concept model and of the decoder serves all that go on, so that on a GPU
+   * many take little longer than one. Sample k of a text is what `continue` writes with the seed `seed + k`. Concepts are yielded as they come,
+   * those of different texts in turn; the generator's return value says how each ended, the samples of a text one after another. A One-Tower
+   * model continues one after another.
+   *
+   * @throws as `continue`.
+   */
+  async *continueMany(texts: readonly string[], options: ContinueManyOptions = {}): AsyncGenerator<ConceptOfMany, ContinuedDocument[]> {
+    const { signal, ...settings } = options
+    const language = settings.language ?? 'eng_Latn'
+    const places = { texts: texts.map(requireText), language, to: settings.to ?? language }
+    const request = { seed: 0, concepts: 5, samples: 1, ...settings, ...places }
+    return yield* streamConcepts<ConceptOfMany, ContinuedDocument[]>(this.#connection, signal, (engine, job, onConcept) =>
+      engine.continueMany(job, request, onConcept),
+    )
   }
 
   /**
@@ -127,15 +154,16 @@ export class Noema {
    * Concepts → one sentence each.
    *
    * @param vectors `[n, dim]` row-major, raw space.
-   * @throws InvalidInput when the length is not a multiple of `info.dim` or a number is not finite; UnsupportedLanguage; Aborted.
+   * @throws InvalidInput when the length is not a multiple of `info.dim`, a number is not finite or a setting is out of range;
+   * UnsupportedLanguage; Aborted.
    */
-  decode(vectors: Float32Array, { language = 'eng_Latn', beam, signal }: DecodeOptions = {}): Promise<string[]> {
-    return this.#connection.call(signal, (engine, job) => engine.decode(job, vectors, { language, beam }))
+  decode(vectors: Float32Array, { language = 'eng_Latn', seed = 0, signal, ...text }: DecodeOptions = {}): Promise<string[]> {
+    return this.#connection.call(signal, (engine, job) => engine.decode(job, vectors, { ...text, language, seed }))
   }
 
   /** Translates sentence by sentence through the concept space. @throws InvalidInput, UnsupportedLanguage, Aborted. */
-  translate(text: string, { from, to, beam, signal }: TranslateOptions): Promise<Translation[]> {
-    return this.#connection.call(signal, (engine, job) => engine.translate(job, { text: requireText(text), from, to, beam }))
+  translate(text: string, { from, to, seed = 0, signal, ...settings }: TranslateOptions): Promise<Translation[]> {
+    return this.#connection.call(signal, (engine, job) => engine.translate(job, { ...settings, text: requireText(text), from, to, seed }))
   }
 
   /** The sentences, each one concept, as the model would read them. @throws InvalidInput, UnsupportedLanguage. */

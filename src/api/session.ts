@@ -26,14 +26,14 @@ export interface ContinueSessionOptions extends Omit<ContinueOptions, 'language'
 export class Session {
   readonly id: string
   readonly #connection: Connection
-  #content: DocumentContent = { title: '', sentences: [] }
+  #content: DocumentContent = { title: '', sentences: [], remembered: false }
 
   private constructor(connection: Connection, id: string) {
     this.#connection = connection
     this.id = id
   }
 
-  /** For `Noema.open`. */
+  /** @internal For `Noema.open`. */
   static async open(connection: Connection, id: string, { signal, remember }: OpenOptions = {}): Promise<Session> {
     const session = new Session(connection, id)
     await session.#change({ kind: 'open', ...(remember !== undefined && { remember }) }, signal)
@@ -48,6 +48,11 @@ export class Session {
   /** The name that `rename` gave it, or an empty text. */
   get title(): string {
     return this.#content.title
+  }
+
+  /** Whether its sentences are in `Noema.memory`, as `open` with `remember` left it. */
+  get remembered(): boolean {
+    return this.#content.remembered
   }
 
   /** Adds the sentences of a text. @throws InvalidInput for a text without a word, UnsupportedLanguage, Aborted. */
@@ -99,10 +104,11 @@ export class Session {
     const { signal, ...settings } = options
     const request = { seed: 0, concepts: 5, ...settings }
     const note = ({ text, language }: Concept) => {
-      const { title, sentences } = this.#content
-      this.#content = { title, sentences: [...sentences, { text, language, generated: true }] }
+      const { sentences, ...rest } = this.#content
+      this.#content = { ...rest, sentences: [...sentences, { text, language, generated: true }] }
     }
-    const run: Parameters<typeof streamConcepts>[2] = (engine, job, onConcept) => engine.continueDocument(job, this.id, request, onConcept)
+    const run: Parameters<typeof streamConcepts<Concept, ContinueResult>>[2] = (engine, job, onConcept) =>
+      engine.continueDocument(job, this.id, request, onConcept)
     try {
       return yield* streamConcepts(this.#connection, signal, run, note)
     } catch (error) {

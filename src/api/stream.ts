@@ -9,16 +9,16 @@ import { AsyncQueue } from './queue'
  * @param run starts the call; it is given where to put each concept.
  * @param onArrival called with each concept, whether the loop gets to it or not.
  */
-export async function* streamConcepts(
+export async function* streamConcepts<Item = Concept, Result = ContinueResult>(
   connection: Connection,
   signal: AbortSignal | undefined,
-  run: (engine: Comlink.Remote<Engine>, job: number, onConcept: (concept: Concept) => void) => Promise<ContinueResult>,
-  onArrival: (concept: Concept) => void = () => undefined,
-): AsyncGenerator<Concept, ContinueResult> {
+  run: (engine: Comlink.Remote<Engine>, job: number, onConcept: (concept: Item) => void) => Promise<Result>,
+  onArrival: (concept: Item) => void = () => undefined,
+): AsyncGenerator<Item, Result> {
   const left = new AbortController()
   const signals = signal ? AbortSignal.any([signal, left.signal]) : left.signal
-  const concepts = new AsyncQueue<Concept>()
-  const onConcept = connection.callback((concept: Concept) => {
+  const concepts = new AsyncQueue<Item>()
+  const onConcept = connection.callback((concept: Item) => {
     onArrival(concept)
     concepts.push(concept)
   })

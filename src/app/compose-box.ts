@@ -2,6 +2,7 @@ import { css, html, nothing } from 'lit'
 import { controls } from './controls'
 import { floresCodes, shortLanguage } from './messages'
 import { WorkspaceElement } from './workspace-element'
+import './writing-tools'
 
 /** Where the visitor writes, and the buttons that make the model write. */
 class ComposeBox extends WorkspaceElement {
@@ -73,7 +74,6 @@ class ComposeBox extends WorkspaceElement {
     const { messages, workspace } = this
     const { draft, draftLanguage, sentences, isRunning, canUndo, noema } = workspace
     const languages = noema?.info.languages.map(({ code }) => code) ?? Object.values(floresCodes)
-    const cannotContinue = isRunning || noema?.info.device.gpu === false
     return html`
       <form @submit=${this.#continue}>
         <p role="status" class="quiet">${this.#status()}</p>
@@ -85,7 +85,7 @@ class ComposeBox extends WorkspaceElement {
           @input=${({ target }: Event) => workspace.set({ draft: (target as HTMLTextAreaElement).value })}
         ></textarea>
         <div class="row">
-          <button class="primary continue" type="submit" aria-disabled=${cannotContinue} aria-keyshortcuts="Control+Enter Meta+Enter">
+          <button class="primary continue" type="submit" aria-disabled=${isRunning} aria-keyshortcuts="Control+Enter Meta+Enter">
             ${messages.continue}<kbd aria-hidden="true">${isApple ? '⌘' : 'Ctrl'} ↵</kbd>
           </button>
           <button type="button" aria-disabled=${!isRunning} aria-keyshortcuts="Escape" @click=${() => workspace.stop()}>
@@ -100,6 +100,7 @@ class ComposeBox extends WorkspaceElement {
             </select>
           </label>
         </div>
+        <writing-tools .workspace=${workspace}></writing-tools>
       </form>
     `
   }
@@ -110,11 +111,9 @@ class ComposeBox extends WorkspaceElement {
   }
 
   #status(): string {
-    const { outcome, isRunning, sentences, noema } = this.workspace
+    const { outcome, isRunning, sentences } = this.workspace
     if (outcome) return this.messages[outcome]
-    if (isRunning) return this.messages.thinking(sentences.length + 1)
-    const device = noema?.info.device
-    return device?.gpu === false ? (this.messages.errors['webgpu-unavailable'] ?? device.reason) : ''
+    return isRunning ? this.messages.thinking(sentences.length + 1) : ''
   }
 }
 

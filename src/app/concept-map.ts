@@ -1,19 +1,39 @@
 import { Chart, LinearScale, LineController, LineElement, PointElement, Tooltip } from 'chart.js'
-import { css, html } from 'lit'
+import { css, html, nothing } from 'lit'
+import type { RememberedConcept } from '../api'
 import { controls } from './controls'
-import { mapOptions, pointStyles } from './map-options'
-import { mostPoints, nearest } from './neighbours'
+import { denoises } from './dials'
+import { isStill, layers, mapOptions, memoryStyles, pathStyles, pointStyles } from './map-options'
+import { mapInWords } from './map-words'
+import { mostPoints } from './neighbours'
 import { type Point, project } from './projection'
 import { watchTheme } from './theme'
 import { WorkspaceElement } from './workspace-element'
 
 Chart.register(LineController, LineElement, LinearScale, PointElement, Tooltip)
 
-/** The last sentences as points in the plane, in the order of the text; the same is said in words under it. */
+interface Drawn {
+  /** Of the whole document, raw [dim] each, as all of them. */
+  concepts: readonly Float32Array[]
+  trajectory: readonly Float32Array[]
+  neighbours: readonly RememberedConcept[]
+}
+
+/** How long the way out of noise takes to appear, in milliseconds. */
+const pathDuration = 1200
+
+/**
+ * The last sentences as points in the plane, in the order of the text, with the way of the newest out of noise and the memory's sentences nearby; the
+ * same is said in words under it.
+ */
 class ConceptMap extends WorkspaceElement {
   #chart: Chart<'line', Point[]> | undefined
-  #drawn: readonly Float32Array[] = []
+  /** What was drawn last. */
+  #drawn: Drawn = { concepts: [], trajectory: [], neighbours: [] }
   #points: Point[] = []
+  /** Points of the way out of noise that are shown by now, and the frame that shows more. */
+  #shown = 0
+  #frame = 0
   #endTheme: () => void = () => undefined
 
   static override styles = [
@@ -44,7 +64,8 @@ class ConceptMap extends WorkspaceElement {
 
       .legend {
         display: flex;
-        gap: 1.25rem;
+        flex-wrap: wrap;
+        gap: 0 1.25rem;
         margin: 0.5rem 0 0;
         padding: 0;
         list-style: none;
@@ -64,6 +85,21 @@ class ConceptMap extends WorkspaceElement {
         background: var(--new);
         rotate: 45deg;
         scale: 0.85;
+      }
+
+      .legend .path i {
+        width: 1.1rem;
+        height: 0;
+        border-bottom: 2px dotted var(--new);
+        border-radius: 0;
+        background: none;
+        vertical-align: 0.25em;
+      }
+
+      .legend .memory i {
+        border-radius: 0;
+        background: var(--quiet);
+        clip-path: polygon(50% 0, 100% 100%, 0 100%);
       }
 
       summary {
@@ -87,11 +123,14 @@ class ConceptMap extends WorkspaceElement {
   override disconnectedCallback(): void {
     super.disconnectedCallback()
     this.#endTheme()
+    cancelAnimationFrame(this.#frame)
   }
 
   override render() {
     const { messages, workspace } = this
-    const count = Math.min(workspace.concepts.length, mostPoints)
+    const { concepts, trajectory, remembered, noema, dials } = workspace
+    const count = Math.min(concepts.length, mostPoints)
+    const hasSteps = !noema || denoises(noema.info, dials.conceptModel)
     return html`
       <section aria-labelledby="heading">
         <h2 id="heading">${messages.map}</h2>
@@ -103,7 +142,10 @@ class ConceptMap extends WorkspaceElement {
         <ul class="legend quiet" role="list">
           <li><i></i>${messages.byYou}</li>
           <li class="model"><i></i>${messages.byModel}</li>
+          ${trajectory.length > 0 ? html`<li class="path"><i></i>${messages.mapPath}</li>` : nothing}
+          ${remembered.neighbours.length > 0 ? html`<li class="memory"><i></i>${messages.mapMemory}</li>` : nothing}
         </ul>
+        ${hasSteps ? nothing : html`<p class="quiet">${messages.mapNoSteps(dials.conceptModel)}</p>`}
         <details class="quiet">
           <summary>${messages.mapInWords}</summary>
           <ol role="list">${this.#inWords()}</ol>
@@ -118,7 +160,7 @@ class ConceptMap extends WorkspaceElement {
       canvas,
       mapOptions(
         canvas,
-        (index) => this.#textOf(index),
+        (layer, point) => this.#textOf(layer, point),
         (index) => this.#point(index),
         () => this.#first,
       ),
@@ -126,8 +168,13 @@ class ConceptMap extends WorkspaceElement {
   }
 
   override updated(): void {
-    const { concepts, highlighted } = this.workspace
-    if (concepts !== this.#drawn) this.#draw(concepts)
+    const { concepts, trajectory, remembered, highlighted } = this.workspace
+    const { neighbours } = remembered
+    const drawn = this.#drawn
+    const isNew = trajectory !== drawn.trajectory
+    if (isNew) this.#shown = 0
+    if (isNew || concepts !== drawn.concepts || neighbours !== drawn.neighbours) this.#draw({ concepts, trajectory, neighbours })
+    if (isNew) this.#reveal()
     this.#highlight(highlighted === null ? -1 : highlighted - this.#first)
   }
 
@@ -136,27 +183,56 @@ class ConceptMap extends WorkspaceElement {
     return Math.max(0, this.workspace.concepts.length - mostPoints)
   }
 
-  #draw(concepts: readonly Float32Array[]): void {
-    const grew = this.#drawn.length < concepts.length && this.#drawn.every((concept, i) => concept === concepts[i])
-    this.#points = project(concepts.slice(this.#first), grew ? this.#points : [])
-    this.#drawn = concepts
+  #draw(content: Drawn): void {
+    const { concepts, trajectory, neighbours } = content
+    const drawn = this.#drawn.concepts
+    const grew = drawn.length <= concepts.length && drawn.every((concept, i) => isSame(concept, concepts[i]!))
+    const { points, place } = project(concepts.slice(this.#first), grew ? this.#points : [])
+    this.#points = points
+    this.#drawn = content
+    const layer = this.#chart?.data.datasets ?? []
+    layer[layers.text]!.data = points
+    layer[layers.path]!.data = place(trajectory)
+    layer[layers.memory]!.data = place(neighbours.map(({ embedding }) => embedding))
     this.#restyle()
   }
 
-  #restyle(): void {
-    const dataset = this.#chart?.data.datasets[0]
-    if (!this.#chart || !dataset) return
+  #restyle(mode?: 'none'): void {
+    const chart = this.#chart
+    if (!chart) return
+    const { canvas, data } = chart
     const generated = this.workspace.sentences.slice(this.#first).map((sentence) => sentence.generated)
-    Object.assign(dataset, pointStyles(this.#chart.canvas, generated), { data: this.#points })
-    this.#chart.update()
+    Object.assign(data.datasets[layers.text]!, pointStyles(canvas, generated))
+    Object.assign(data.datasets[layers.path]!, pathStyles(canvas, this.#drawn.trajectory.length, this.#shown))
+    Object.assign(data.datasets[layers.memory]!, memoryStyles(canvas))
+    chart.update(mode)
+  }
+
+  /** Shows the way out of noise step by step, or at once where no motion is wanted. */
+  #reveal(): void {
+    cancelAnimationFrame(this.#frame)
+    const { length } = this.#drawn.trajectory
+    if (length === 0) return
+    const started = performance.now()
+    const show = () => {
+      const part = isStill() ? 1 : Math.min(1, (performance.now() - started) / pathDuration)
+      const shown = Math.ceil(part * length)
+      if (shown !== this.#shown) {
+        this.#shown = shown
+        this.#restyle('none')
+      }
+      if (part < 1) this.#frame = requestAnimationFrame(show)
+    }
+    show()
   }
 
   #highlight(point: number): void {
     const chart = this.#chart
-    if (!chart || chart.getActiveElements()[0]?.index === (point < 0 ? undefined : point)) return
-    const active = point >= 0 && point < this.#points.length ? [{ datasetIndex: 0, index: point }] : []
+    const pointed = chart?.getActiveElements()[0]
+    if (!chart || (pointed?.datasetIndex === layers.text ? pointed.index === point : point < 0)) return
+    const active = point >= 0 && point < this.#points.length ? [{ datasetIndex: layers.text, index: point }] : []
     chart.setActiveElements(active)
-    const place = active.length > 0 ? chart.getDatasetMeta(0).data[point] : undefined
+    const place = active.length > 0 ? chart.getDatasetMeta(layers.text).data[point] : undefined
     chart.tooltip?.setActiveElements(active, { x: place?.x ?? 0, y: place?.y ?? 0 })
     chart.update('none')
   }
@@ -167,17 +243,23 @@ class ConceptMap extends WorkspaceElement {
     if (highlighted !== this.workspace.highlighted) this.workspace.set({ highlighted })
   }
 
-  #textOf(point: number): string {
+  #textOf(layer: number, point: number): string {
+    const { trajectory, neighbours } = this.#drawn
+    if (layer === layers.path) return this.messages.mapStep(point + 1, trajectory.length)
+    if (layer === layers.memory) return neighbours[point]?.text ?? ''
     return `${this.#first + point + 1}. ${this.workspace.sentences[this.#first + point]?.text ?? ''}`
   }
 
   #inWords() {
-    const { concepts, interfaceLanguage } = this.workspace
-    return nearest(concepts.slice(this.#first)).map(({ index, likeness }, i) => {
-      const shown = likeness.toLocaleString(interfaceLanguage, { minimumFractionDigits: 2, maximumFractionDigits: 2 })
-      return html`<li>${this.messages.mapNearest(this.#first + i + 1, this.#first + index + 1, shown)}</li>`
-    })
+    const { concepts, trajectory, remembered, interfaceLanguage } = this.workspace
+    const first = this.#first
+    const content = { first, concepts: concepts.slice(first), trajectory, neighbours: remembered.neighbours }
+    return mapInWords(content, this.messages, interfaceLanguage).map((line) => html`<li>${line}</li>`)
   }
+}
+
+function isSame(a: Float32Array, b: Float32Array): boolean {
+  return a === b || a.every((value, i) => value === b[i])
 }
 
 customElements.define('concept-map', ConceptMap)

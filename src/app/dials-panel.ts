@@ -115,6 +115,7 @@ class DialsPanel extends WorkspaceElement {
     const { noema, dials } = workspace
     const [label, meaning] = messages.dial[name]
     const { min, max, step } = ranges[name]
+    const unused = name === 'temperature' ? messages.temperatureUnused : messages.dialUnused
     const isUnused = noema !== null && !applies(noema.info, dials.conceptModel, name)
     const choose = ({ target }: Event) => {
       const input = target as HTMLInputElement
@@ -136,7 +137,7 @@ class DialsPanel extends WorkspaceElement {
           aria-describedby=${`${name}-meaning`}
           @change=${choose}
         />
-        <p id=${`${name}-meaning`} class="quiet">${isUnused ? messages.dialUnused(dials.conceptModel) : meaning}</p>
+        <p id=${`${name}-meaning`} class="quiet">${isUnused ? unused(dials.conceptModel) : meaning}</p>
       </div>
     `
   }

@@ -39,6 +39,22 @@ test('a dial that the concept model does not heed is neither sent nor counted fo
   expect(continueOptions(info, dials)).toEqual({ conceptModel: 'base-lcm', concepts: 5, seed: 1, temperature: 0.6, beam: 5 })
 })
 
+test('a Quant-LCM is sent guidance and temperature alone', () => {
+  const settings = { guidance: 1.5, temperature: 0.14, topK: 5 }
+  const quant = { family: 'quant_lcm_c', maxConcepts: 512, beam: 4, settings } as ConceptModelInfo
+  const quantInfo = { conceptModels: { quant }, defaultConceptModel: 'quant' } as unknown as Noema['info']
+  const dials: Dials = { ...firstDials, conceptModel: 'quant', ...presetOf(quantInfo, 'quant', 'balanced') }
+  expect(continueOptions(quantInfo, dials)).toEqual({
+    conceptModel: 'quant',
+    concepts: 5,
+    seed: 1,
+    guidance: 1.5,
+    temperature: 0.14,
+    beam: 4,
+  })
+  expect(matchingPreset(quantInfo, { ...dials, steps: 77, initialNoiseScale: 2 })).toBe('balanced')
+})
+
 test('what is typed becomes the nearest number that the dial has', () => {
   expect(fitToDial('steps', 7.4)).toBe(7)
   expect(fitToDial('steps', 1e9)).toBe(100)
@@ -58,6 +74,8 @@ test('the language of the text is left to the document unless another is chosen'
     guidance: 1,
     initialNoiseScale: 1,
     beam: 5,
+    trajectory: true,
   })
+  expect(continueOptions(info, { ...dials, recall: 3 }).recall).toBe(3)
   expect(continueOptions(info, { ...dials, to: 'deu_Latn' }).to).toBe('deu_Latn')
 })

@@ -15,6 +15,8 @@ export interface Dials {
   initialNoiseScale: number
   temperature: number
   beam: number
+  /** Remembered sentences put before the text at most. */
+  recall: number
 }
 
 export type Preset = 'careful' | 'balanced' | 'bold'
@@ -30,6 +32,7 @@ export const ranges = {
   initialNoiseScale: { min: 0, max: 3, step: 0.05 },
   temperature: { min: 0, max: 2, step: 0.05 },
   beam: { min: 1, max: 16, step: 1 },
+  recall: { min: 0, max: 50, step: 1 },
 } satisfies Partial<Record<keyof Dials, { min: number; max: number; step: number }>>
 
 export type NumberDial = keyof typeof ranges
@@ -46,7 +49,7 @@ interface ModelDials {
 
 /** The one place where dials meet the model's description. */
 function modelDials(info: ModelInfo, conceptModel: string): ModelDials {
-  return info.conceptModels[conceptModel] ?? info.conceptModels[info.defaultConceptModel]!
+  return info.conceptModels[conceptModel] ?? info.conceptModels[info.defaultConceptModel] ?? { beam: firstDials.beam, settings: {} }
 }
 
 export function conceptModels(info: ModelInfo): string[] {
@@ -64,6 +67,7 @@ export const firstDials: Dials = {
   initialNoiseScale: 1,
   temperature: 0,
   beam: 5,
+  recall: 0,
 }
 
 /** Balanced is the model's own defaults; the others start from them. */
@@ -99,13 +103,28 @@ export function applies(info: ModelInfo, conceptModel: string, name: NumberDial)
   return isSamplingDial(name) ? modelDials(info, conceptModel).settings[name] !== undefined : true
 }
 
-/** What `Session.continue` is asked for: only what the concept model takes. */
+/** Whether the concept model draws its concepts from noise, step by step. */
+export function denoises(info: ModelInfo, conceptModel: string): boolean {
+  return applies(info, conceptModel, 'steps')
+}
+
+/** What `Session.continue` is asked for: only what the concept model takes, and the way of the denoising to be shown. */
 export function continueOptions(info: ModelInfo, dials: Dials): ContinueSessionOptions {
-  const { conceptModel, to, concepts, seed, beam } = dials
+  const { conceptModel, to, concepts, seed, beam, recall } = dials
   const sampling = presetNames
     .filter((name) => isSamplingDial(name) && applies(info, conceptModel, name))
     .map((name) => [name, dials[name]])
-  return { conceptModel, concepts, seed, beam, ...(to && { to }), ...Object.fromEntries(sampling) }
+  const trajectory = denoises(info, conceptModel)
+  return {
+    conceptModel,
+    concepts,
+    seed,
+    beam,
+    ...(to && { to }),
+    ...(recall > 0 && { recall }),
+    ...(trajectory && { trajectory }),
+    ...Object.fromEntries(sampling),
+  }
 }
 
 /** A number typed by the visitor, brought to the nearest that the dial has. */

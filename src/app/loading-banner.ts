@@ -54,14 +54,14 @@ class LoadingBanner extends WorkspaceElement {
   ]
 
   override render() {
-    const { loading, error, readings, noema } = this.workspace
-    const problem = error ?? readings.error
+    const { loading, error, readings, remembered, noema } = this.workspace
+    const problem = error ?? readings.error ?? remembered.error
     return html`
       ${loading.state === 'loading' ? this.#progress(loading.progress) : nothing}
       <div role="alert" class="problem">
         ${loading.state === 'failed' ? this.#failure(loading.error) : nothing} ${problem ? this.#problem(problem) : nothing}
       </div>
-      ${noema?.info.storage.warning ? html`<div class="quiet" role="status">${this.messages.storageWarning}</div>` : nothing}
+      ${noema && !noema.info.storage.stored ? html`<div class="quiet" role="status">${this.messages.storageWarning}</div>` : nothing}
     `
   }
 
@@ -93,6 +93,7 @@ class LoadingBanner extends WorkspaceElement {
     const { messages, workspace } = this
     const dismiss = () => {
       workspace.readings.error = null
+      workspace.remembered.error = null
       workspace.set({ error: null })
     }
     return html`

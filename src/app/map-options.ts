@@ -1,15 +1,20 @@
 import type { Chart, ChartConfiguration } from 'chart.js'
 import type { Point } from './projection'
 
+/** What the chart's datasets are, in their order; the first is drawn on top. */
+export const layers = { text: 0, path: 1, memory: 2 } as const
+
 /**
- * How the concept map is drawn: a path through points, with the sentence's number beside each.
- * @param textOf what is said of a point
- * @param onPoint told of the point under the pointer, if there is one
+ * How the concept map is drawn: a line through the text's points, with the sentence's number beside each; the way of the newest concept out of noise;
+ * and what the memory has nearby.
+ *
+ * @param textOf what is said of a point of a layer
+ * @param onPoint told of the text's point under the pointer, if there is one
  * @param first index of the sentence that the first point stands for
  */
 export function mapOptions(
   canvas: HTMLCanvasElement,
-  textOf: (point: number) => string,
+  textOf: (layer: number, point: number) => string,
   onPoint: (point: number | undefined) => void,
   first: () => number,
 ): ChartConfiguration<'line', Point[]> {
@@ -18,17 +23,23 @@ export function mapOptions(
     const { ctx } = chart
     ctx.fillStyle = colorOf(canvas, '--quiet')
     ctx.font = '600 11px system-ui, sans-serif'
-    for (const [i, { x, y }] of chart.getDatasetMeta(0).data.entries()) ctx.fillText(String(first() + i + 1), x + 9, y - 7)
+    for (const [i, { x, y }] of chart.getDatasetMeta(layers.text).data.entries()) ctx.fillText(String(first() + i + 1), x + 9, y - 7)
   }
   return {
     type: 'line',
     plugins: [{ id: 'numbers', afterDatasetsDraw: (chart) => drawNumbers(chart as Chart) }],
-    data: { datasets: [{ data: [], tension: 0.25, borderWidth: 1.5, pointRadius: 5, pointHoverRadius: 9, pointHitRadius: 8 }] },
+    data: {
+      datasets: [
+        { data: [], tension: 0.25, borderWidth: 1.5, pointRadius: 5, pointHoverRadius: 9, pointHitRadius: 8 },
+        { data: [], borderWidth: 1.5, borderDash: [2, 4], pointHitRadius: 2 },
+        { data: [], showLine: false, pointStyle: 'triangle', pointRadius: 5, pointHoverRadius: 8, pointHitRadius: 4 },
+      ],
+    },
     options: {
       maintainAspectRatio: false,
-      animation: matchMedia('(prefers-reduced-motion: reduce)').matches ? false : { duration: 500 },
+      animation: isStill() ? false : { duration: 500 },
       interaction: { mode: 'nearest', intersect: true },
-      onHover: (_, elements) => onPoint(elements[0]?.index),
+      onHover: (_, elements) => onPoint(elements.find(({ datasetIndex }) => datasetIndex === layers.text)?.index),
       scales: { x: { type: 'linear', ...scale }, y: scale },
       plugins: {
         tooltip: {
@@ -37,7 +48,7 @@ export function mapOptions(
           backgroundColor: () => colorOf(canvas, '--text'),
           callbacks: {
             title: () => '',
-            label: ({ dataIndex }) => folded(textOf(dataIndex)),
+            label: ({ datasetIndex, dataIndex }) => folded(textOf(datasetIndex, dataIndex)),
             labelTextColor: () => colorOf(canvas, '--surface'),
           },
         },
@@ -46,7 +57,12 @@ export function mapOptions(
   }
 }
 
-/** Colours and shapes in the page's theme. @param generated for each point, whether the model wrote its sentence */
+/** Whether the visitor has asked for no motion. */
+export function isStill(): boolean {
+  return matchMedia('(prefers-reduced-motion: reduce)').matches
+}
+
+/** Colours and shapes of the text's points in the page's theme. @param generated for each point, whether the model wrote its sentence */
 export function pointStyles(canvas: HTMLCanvasElement, generated: readonly boolean[]) {
   const [line, yours, models] = [colorOf(canvas, '--line'), colorOf(canvas, '--accent'), colorOf(canvas, '--new')]
   const colors = generated.map((isGenerated) => (isGenerated ? models : yours))
@@ -57,6 +73,38 @@ export function pointStyles(canvas: HTMLCanvasElement, generated: readonly boole
     pointBorderColor: colors,
     pointHoverBackgroundColor: colors,
     pointHoverBorderColor: colors,
+  }
+}
+
+/**
+ * The way out of noise: a dotted line of small points, and a ring around the last.
+ * @param shown how many of its points are drawn by now
+ */
+export function pathStyles(canvas: HTMLCanvasElement, length: number, shown: number) {
+  const color = colorOf(canvas, '--new')
+  const radii = Array.from({ length }, (_, i) => (i >= shown ? 0 : i === length - 1 ? 10 : 2.5))
+  const fills = radii.map((_, i) => (i === length - 1 ? 'transparent' : color))
+  return {
+    borderColor: color,
+    segment: { borderColor: ({ p1DataIndex }: { p1DataIndex: number }) => (p1DataIndex < shown ? color : 'transparent') },
+    pointRadius: radii,
+    pointHoverRadius: radii,
+    pointBackgroundColor: fills,
+    pointHoverBackgroundColor: fills,
+    pointBorderColor: radii.map((radius) => (radius > 0 ? color : 'transparent')),
+    pointBorderWidth: radii.map((_, i) => (i === length - 1 ? 2 : 0)),
+  }
+}
+
+/** What the memory has nearby: hollow triangles. */
+export function memoryStyles(canvas: HTMLCanvasElement) {
+  const [ground, color] = [colorOf(canvas, '--surface'), colorOf(canvas, '--quiet')]
+  return {
+    pointBackgroundColor: ground,
+    pointHoverBackgroundColor: ground,
+    pointBorderColor: color,
+    pointHoverBorderColor: color,
+    pointBorderWidth: 1.5,
   }
 }
 

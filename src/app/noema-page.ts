@@ -5,7 +5,9 @@ import { controls } from './controls'
 import './dials-panel'
 import './document-list'
 import './loading-banner'
+import './memory-panel'
 import { shortLanguage } from './messages'
+import './offline-notice'
 import './page-header'
 import './performance-strip'
 import './text-view'
@@ -31,7 +33,7 @@ export class NoemaPage extends WorkspaceElement {
         grid-area: header;
       }
 
-      loading-banner {
+      .banners {
         grid-area: banner;
       }
 
@@ -56,6 +58,7 @@ export class NoemaPage extends WorkspaceElement {
         border-left: 1px solid var(--line);
       }
 
+      memory-panel,
       dials-panel {
         display: block;
         margin-top: 1.75rem;
@@ -128,9 +131,13 @@ export class NoemaPage extends WorkspaceElement {
           this.showsDocuments = !this.showsDocuments
         }}
       ></page-header>
-      <loading-banner .workspace=${workspace}></loading-banner>
-      <nav id="documents" class=${this.showsDocuments ? 'open' : 'closed'} aria-label=${messages.documents}>
+      <div class="banners">
+        <loading-banner .workspace=${workspace}></loading-banner>
+        <offline-notice .workspace=${workspace}></offline-notice>
+      </div>
+      <nav id="documents" class=${this.showsDocuments ? 'open' : 'closed'} aria-label=${`${messages.documents}, ${messages.memory}`}>
         <document-list .workspace=${workspace}></document-list>
+        <memory-panel .workspace=${workspace}></memory-panel>
       </nav>
       <main>
         <text-view .workspace=${workspace}></text-view>

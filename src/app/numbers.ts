@@ -7,3 +7,13 @@ export function bytes(count: number, language: string): string {
 export function decimal(value: number, language: string): string {
   return value.toLocaleString(language, { minimumFractionDigits: 1, maximumFractionDigits: 1 })
 }
+
+/** The rows of a matrix [n, width], row-major. */
+export function rows(matrix: Float32Array, width: number): Float32Array[] {
+  return Array.from({ length: matrix.length / width }, (_, i) => matrix.subarray(i * width, (i + 1) * width))
+}
+
+/** A cosine, with two decimal places. @param language BCP 47 */
+export function likeness(cosine: number, language: string): string {
+  return cosine.toLocaleString(language, { minimumFractionDigits: 2, maximumFractionDigits: 2 })
+}

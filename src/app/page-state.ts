@@ -1,5 +1,6 @@
 import type { DocumentSentence, DocumentSummary, Noema, Progress, RowCounts, Session } from '../api'
 import { type Dials, firstDials, type Preset, presetOf } from './dials'
+import { takeDraft } from './kept-draft'
 import { floresCodes, type InterfaceLanguage, interfaceLanguages, type Messages } from './messages'
 import { preferences } from './preferences'
 
@@ -7,7 +8,20 @@ import { preferences } from './preferences'
 export type Loading = { state: 'loading'; progress: Progress | null } | { state: 'ready' } | { state: 'failed'; error: unknown }
 
 /** Keys of the messages that say what goes on in the text. */
-export type Outcome = 'waiting' | 'reading' | 'stopped' | 'ended' | 'repeated' | 'full' | 'nothingYet' | 'undone' | 'deviceLost'
+export type Outcome =
+  | 'waiting'
+  | 'reading'
+  | 'outlining'
+  | 'translating'
+  | 'remembering'
+  | 'stopped'
+  | 'ended'
+  | 'repeated'
+  | 'full'
+  | 'nothingYet'
+  | 'noOutline'
+  | 'undone'
+  | 'deviceLost'
 
 /** All that the page knows, apart from how it looks. Every change of state is told by a `change` event. */
 export class PageState extends EventTarget {
@@ -25,17 +39,30 @@ export class PageState extends EventTarget {
   draft = ''
   /** FLORES-200 code of the draft. */
   draftLanguage: string = floresCodes[this.interfaceLanguage]
+  /** Points to be expanded, one a line. */
+  outline = ''
   dials: Dials = { ...firstDials }
   outcome: Outcome | null = null
   error: unknown = null
   /** Index of the sentence that the model wrote last, until the next action. */
   newest: number | null = null
+  /** What the model took the last concept that it wrote for after each denoising step, raw [dim] each; empty where it does not denoise. */
+  trajectory: readonly Float32Array[] = []
+  /** Index of the sentence that the text is to be scrolled to and focused at, until it is. */
+  wanted: number | null = null
   /** Index of the sentence that the pointer or the focus is on, in the text or on the map. */
   highlighted: number | null = null
-  /** Concepts a second of the last continuation, and where the state of the text before it came from. */
-  measured: { speed: number | null; rows: RowCounts | null } = { speed: null, rows: null }
+  /** Concepts a second of the last continuation, where the state of the text before it came from, and how many sentences were recalled for it. */
+  measured: { speed: number | null; rows: RowCounts | null; recalled: number } = { speed: null, rows: null, recalled: 0 }
   /** Bytes that the browser keeps for this site. */
   kept: number | null = null
+  /** Whether the page itself is there without a network; the model is another matter. */
+  isShellStored = false
+
+  constructor() {
+    super()
+    Object.assign(this, takeDraft())
+  }
 
   get messages(): Messages {
     return interfaceLanguages[this.interfaceLanguage]
@@ -47,7 +74,11 @@ export class PageState extends EventTarget {
   }
 
   /** Changes plain state and tells. */
-  set(state: Partial<Pick<PageState, 'draft' | 'draftLanguage' | 'highlighted' | 'error' | 'interfaceLanguage'>>): void {
+  set(
+    state: Partial<
+      Pick<PageState, 'draft' | 'draftLanguage' | 'outline' | 'highlighted' | 'error' | 'interfaceLanguage' | 'isShellStored'>
+    >,
+  ): void {
     Object.assign(this, state)
     this.changed()
   }

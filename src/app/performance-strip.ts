@@ -40,12 +40,15 @@ class PerformanceStrip extends WorkspaceElement {
 
   override render() {
     const { messages, workspace } = this
-    const { measured, kept, interfaceLanguage: language } = workspace
-    const { speed, rows } = measured
+    const { measured, kept, isShellStored, noema, interfaceLanguage: language } = workspace
+    const isAvailableOffline = isShellStored && noema?.info.storage.stored === true
+    const { speed, rows, recalled } = measured
     const facts = [
       [messages.speed, speed === null ? messages.none : messages.conceptsPerSecond(decimal(speed, language))],
       [messages.states, rows ? messages.statesReused(rows.remembered + rows.restored, rows.computed) : messages.none],
+      [messages.memory, recalled > 0 ? messages.recalledCount(recalled) : messages.none],
       [messages.kept, kept === null ? messages.none : bytes(kept, language)],
+      [messages.offline, isAvailableOffline ? messages.offlineReady : messages.offlineNotYet],
       [messages.adapter, this.#adapter()],
     ]
     return html`
@@ -58,7 +61,7 @@ class PerformanceStrip extends WorkspaceElement {
   #adapter(): string {
     const device = this.workspace.noema?.info.device
     if (!device) return this.messages.none
-    if (!device.gpu) return this.messages.errors['webgpu-unavailable'] ?? device.reason
+    if (device.backend === 'wasm') return this.messages.processor
     return device.software ? this.messages.softwareAdapter(device.description) : device.description
   }
 }

@@ -1,5 +1,6 @@
-import { css, html } from 'lit'
+import { css, html, nothing } from 'lit'
 import { controls } from './controls'
+import './found-sentences'
 import { WorkspaceElement } from './workspace-element'
 
 /** What can be done with one sentence. Sends `close` when it is done; its `detail` is the index of the sentence to go on from. */
@@ -21,6 +22,13 @@ class SentenceTools extends WorkspaceElement {
         background: var(--surface);
         box-shadow: 0 0.35rem 1.25rem rgb(0 0 0 / 0.16);
         font: 0.875rem / 1.4 system-ui, sans-serif;
+      }
+
+      section {
+        flex: 1 1 100%;
+        max-width: 28rem;
+        padding: 0.4rem 0.5rem 0;
+        border-top: 1px solid var(--line);
       }
 
       textarea {
@@ -49,7 +57,7 @@ class SentenceTools extends WorkspaceElement {
 
   #tools() {
     const { messages, index, workspace } = this
-    const cannotPredict = index === 0 || workspace.noema?.info.device.gpu === false
+    const cannotPredict = index === 0
     return html`
       <button type="button" class="plain" @click=${this.#edit}>${messages.edit}</button>
       <button
@@ -62,6 +70,19 @@ class SentenceTools extends WorkspaceElement {
         ${messages.again}
       </button>
       <button type="button" class="plain" @click=${() => this.#finish(() => workspace.edit(index, ''), Math.max(0, index - 1))}>${messages.remove}</button>
+      ${this.#origins()}
+    `
+  }
+
+  #origins() {
+    const { messages, workspace, index } = this
+    const origins = workspace.remembered.originsOf(workspace.session?.id, workspace.sentences[index]?.text ?? '')
+    if (origins.length === 0) return nothing
+    return html`
+      <section aria-label=${messages.recalledFor}>
+        <h2>${messages.recalledFor}</h2>
+        <found-sentences .workspace=${workspace} .found=${origins}></found-sentences>
+      </section>
     `
   }
 

@@ -73,6 +73,18 @@ export const textStyle = css`
     user-select: none;
   }
 
+  .sentence[data-recalled]::after {
+    content: "↩" attr(data-recalled);
+    margin-left: 0.2rem;
+    color: var(--quiet);
+    font: 600 0.6875rem / 1 system-ui, sans-serif;
+    vertical-align: 0.45em;
+  }
+
+  .save {
+    font-size: 0.875rem;
+  }
+
   .parallel .number {
     text-align: right;
     vertical-align: baseline;

@@ -46,12 +46,17 @@ class TextView extends WorkspaceElement {
   }
 
   override willUpdate(): void {
-    const { session, sentences } = this.workspace
+    const { session, sentences, wanted } = this.workspace
     if (session?.id !== this.#document) {
       this.#document = session?.id
       this.opened = null
       this.reachable = 0
       this.shown = windowSize
+    }
+    if (wanted !== null && wanted < sentences.length) {
+      this.opened = null
+      this.reachable = wanted
+      this.shown = Math.max(this.shown, sentences.length - wanted)
     }
     if (this.opened !== null && this.opened >= sentences.length) this.opened = null
     this.reachable = Math.max(this.#first, Math.min(this.reachable, sentences.length - 1))
@@ -66,7 +71,7 @@ class TextView extends WorkspaceElement {
       <section aria-label=${messages.text}>
         <header>
           <h2>${titleOf(workspace.session?.title, sentences[0]?.text, messages)}</h2>
-          ${this.#readBeside()}
+          ${this.#readBeside()} ${this.#saveReading()}
         </header>
         ${first === 0 ? nothing : html`<button type="button" @click=${this.#showEarlier}>${messages.showEarlier}</button>`}
         <ol role="list" class=${isParallel ? 'parallel' : 'prose'} start=${first + 1} @keydown=${this.#onKey}>
@@ -88,9 +93,12 @@ class TextView extends WorkspaceElement {
 
   override updated(): void {
     this.#placeTools()
-    const { sentences, newest } = this.workspace
+    const { sentences, newest, wanted } = this.workspace
     if (newest !== null && sentences.length > this.#length) this.find('ol')?.lastElementChild?.scrollIntoView({ block: 'nearest' })
     this.#length = sentences.length
+    if (wanted === null || wanted >= sentences.length) return
+    this.workspace.wanted = null
+    this.#focus(wanted)
   }
 
   get #first(): number {
@@ -114,10 +122,26 @@ class TextView extends WorkspaceElement {
     `
   }
 
+  #saveReading() {
+    const { messages, workspace } = this
+    const { session, isRunning } = workspace
+    const { language } = workspace.readings
+    if (language === null) return nothing
+    const name = this.languageName(language)
+    const title = session?.title ? `${session.title} (${name})`.slice(0, 200) : ''
+    return html`
+      <button type="button" class="save" aria-disabled=${isRunning} @click=${() => workspace.saveReading(language, title)}>
+        ${messages.saveReading(name)}
+      </button>
+    `
+  }
+
   #sentence(sentence: DocumentSentence, index: number) {
     const { messages, workspace, opened } = this
     const { text, language, generated } = sentence
     const isOpen = opened === index
+    const { length: recalled } = workspace.remembered.originsOf(workspace.session?.id, text)
+    const said = messages.sentence(index + 1, text || messages.wordless, generated)
     const point = (to: number | null) => () => workspace.set({ highlighted: to })
     const classes = { generated, open: isOpen, highlighted: workspace.highlighted === index, newest: workspace.newest === index }
     return html`
@@ -127,9 +151,11 @@ class TextView extends WorkspaceElement {
           class="sentence"
           role="button"
           data-index=${index}
+          data-recalled=${recalled || nothing}
+          title=${recalled > 0 ? messages.recalledCount(recalled) : nothing}
           tabindex=${index === this.reachable ? 0 : -1}
           lang=${shortLanguage(language)}
-          aria-label=${messages.sentence(index + 1, text || messages.wordless, generated)}
+          aria-label=${recalled > 0 ? `${said} ${messages.recalledCount(recalled)}` : said}
           aria-expanded=${isOpen}
           @click=${() => this.#open(isOpen ? null : index)}
           @pointerenter=${point(index)}

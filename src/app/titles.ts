@@ -9,8 +9,3 @@ export function titleOf(title: string | undefined, beginning: string | undefined
   if (beginning.length <= longest) return beginning
   return `${beginning.slice(0, longest).replace(/\s+\S*$/, '')}…`
 }
-
-/** A name for a new document; names sort by age. */
-export function newId(): string {
-  return `${new Date().toISOString()} ${crypto.randomUUID()}`
-}

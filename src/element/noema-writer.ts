@@ -1,4 +1,4 @@
-import { html, nothing, type PropertyDeclarations } from 'lit'
+import { html, nothing, type PropertyDeclarations, type TemplateResult } from 'lit'
 import { Aborted, type Concept, type ContinueOptions, type ContinueResult, WorkerFailed } from '../api'
 import { tell, type WriterDone } from './events'
 import { type Messages, messagesFor } from './messages'
@@ -101,7 +101,7 @@ export class NoemaWriter extends ModelField {
     if (this.isWriting && this.field) this.field.scrollTop = this.field.scrollHeight
   }
 
-  override render() {
+  override render(): TemplateResult {
     const { messages, language } = messagesFor(this)
     const { isWriting, isDisabled } = this
     const cannotContinue = isWriting || this.readOnly

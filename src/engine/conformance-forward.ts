@@ -1,8 +1,7 @@
 import { toFloat32 } from '../formats/float16'
-import { BaseLcm } from '../models/base-lcm'
+import { loadBaseLcm, loadTwoTower } from '../models/machine'
 import { Normalizer } from '../models/normalizer'
 import { noiseSchedule } from '../models/schedule'
-import { TwoTower } from '../models/two-tower'
 import type { CaseField } from './conformance-field'
 import type { CaseSettings } from './conformance-generate'
 import { readBaseLcm, readTwoTower } from './conformance-models'
@@ -34,7 +33,7 @@ export async function runTwoTowerForward(testCase: CaseField, settings: CaseSett
   const { alphasCumprod } = noiseSchedule(scheduler)
   const weights = new GeneratedWeights(shapes, testCase.at('model'), settings.weights === 'f16')
   const normalizer = generatedNormalizer(weights, 'sonar_normalizer')
-  const model = await TwoTower.load(settings.gpu, weights, architecture, scheduler)
+  const model = await loadTwoTower(settings.machine, weights, architecture, scheduler)
   const outputs = new RowOutputs(expected, batch, settings.tolerance)
   try {
     for (let row = 0; row < batch; row++) {
@@ -80,7 +79,7 @@ export async function runBaseLcmForward(testCase: CaseField, settings: CaseSetti
 
   const weights = new GeneratedWeights(shapes, testCase.at('model'), settings.weights === 'f16')
   const normalizer = generatedNormalizer(weights, 'frontend.sonar_normalizer')
-  const model = await BaseLcm.load(settings.gpu, weights, architecture)
+  const model = await loadBaseLcm(settings.machine, weights, architecture)
   const outputs = new RowOutputs(expected, batch, settings.tolerance)
   try {
     for (let row = 0; row < batch; row++) {

@@ -1,19 +1,18 @@
 import { InvalidInput } from '../errors'
-import type { Gpu } from '../gpu'
-import { BaseLcm } from '../models/base-lcm'
 import type { ConceptModel, DenoisingStep, NoiseSource, SamplingOptions } from '../models/concept-model'
-import { type GenerateOptions, generate } from '../models/generate'
+import type { GenerateOptions } from '../models/generate'
+import { loadBaseLcm, loadTwoTower, type Machine } from '../models/machine'
 import { inferenceTimesteps, schedulerDefaults } from '../models/schedule'
-import { TwoTower } from '../models/two-tower'
 import { type CaseField, NotCovered } from './conformance-field'
 import { readBaseLcm, readTwoTower } from './conformance-models'
 import { type CaseReport, compare, exact, type Output, type Tolerance } from './conformance-report'
+import { type CasePrompt, type GeneratedRow, generateRows, longest } from './conformance-rows'
 import { readScheduler } from './conformance-schedules'
 import { GeneratedWeights, readInput, scaledStream } from './conformance-values'
 
 /** What every kind of case is run with. */
 export interface CaseSettings {
-  gpu: Gpu
+  machine: Machine
   signal: AbortSignal | undefined
   weights: 'f32' | 'f16'
   tolerance: Tolerance
@@ -36,9 +35,11 @@ export async function runTwoTowerGenerate(testCase: CaseField, settings: CaseSet
   const expected = testCase.at('expected').only(expectedKeys)
 
   const weights = new GeneratedWeights(shapes, testCase.at('model'), settings.weights === 'f16')
-  const model = await TwoTower.load(settings.gpu, weights, architecture, scheduler)
+  const model = await loadTwoTower(settings.machine, weights, architecture, scheduler)
   try {
-    const rows = await generateRows(model, prompts, { ...generation, sampling, signal: settings.signal }, draws)
+    const rows = await generateRows(model, prompts, { ...generation, sampling, signal: settings.signal }, (...draw) =>
+      draws.source(...draw),
+    )
     const outputs = compareRows(rows, options, expected, settings.tolerance)
     if (expected.at('timesteps').given) {
       const got = inferenceTimesteps(scheduler, sampling.steps, 'reference').map(({ timestep }) => timestep)
@@ -66,9 +67,9 @@ export async function runBaseLcmGenerate(testCase: CaseField, settings: CaseSett
   const expected = testCase.at('expected').only(['generated', 'generated_lengths'])
 
   const weights = new GeneratedWeights(shapes, testCase.at('model'), settings.weights === 'f16')
-  const model = await BaseLcm.load(settings.gpu, weights, architecture)
+  const model = await loadBaseLcm(settings.machine, weights, architecture)
   try {
-    const rows = await generateRows(model, prompts, { ...generation, signal: settings.signal })
+    const rows = await generateRows(model, prompts, { ...generation, signal: settings.signal }, () => (count) => new Float32Array(count))
     return compare(testCase.at('name').text(), 'base_lcm_generate', compareRows(rows, options, expected, settings.tolerance))
   } finally {
     model.dispose()
@@ -97,7 +98,7 @@ const samplingKeys = [
 const expectedKeys = ['timesteps', 'generated', 'generated_lengths', 'first_concept_trace', 'first_concept_trace_first4']
 
 /** Raw prompts [n, dim], one a row of the batch. */
-function readPrompts(inputs: CaseField): { values: Float32Array; length: number; dim: number }[] {
+function readPrompts(inputs: CaseField): CasePrompt[] {
   const { shape, values } = readInput(inputs.at('prompt'))
   const [batch, length, dim] = shape
   if (shape.length !== 3 || !batch || !length || !dim) throw inputs.at('prompt').wrong('must have a shape [batch, length, dim]')
@@ -110,12 +111,6 @@ function readPrompts(inputs: CaseField): { values: Float32Array; length: number;
     const start = row * length * dim
     return { values: values.slice(start, start + rowLength * dim), length: rowLength, dim }
   })
-}
-
-type Prompts = ReturnType<typeof readPrompts>
-
-function longest(prompts: Prompts): number {
-  return Math.max(...prompts.map(({ length }) => length))
 }
 
 function readGeneration(options: CaseField, inputs: CaseField): Omit<GenerateOptions, 'noise'> {
@@ -186,50 +181,8 @@ class Draws {
   }
 }
 
-interface GeneratedRow {
-  concepts: Float32Array[]
-  /** Ended by likeness to the end of text or to the concept before. */
-  similar: boolean
-}
-
-/**
- * All rows in lockstep from the shortest prompt on. A row still inside its prompt uses up its share of a draw; a finished row leaves the batch.
- */
-async function generateRows(
-  model: ConceptModel,
-  prompts: Prompts,
-  options: Omit<GenerateOptions, 'noise'>,
-  draws?: Draws,
-): Promise<GeneratedRow[]> {
-  const rows: GeneratedRow[] = prompts.map(() => ({ concepts: [], similar: false }))
-  const models: ConceptModel[] = prompts.map((_, row) => (row === 0 ? model : model.fork()))
-  let noise: NoiseSource = (count) => new Float32Array(count)
-  const generators = prompts.map(({ values }, row) => generate(models[row]!, values, { ...options, noise: () => noise }))
-  try {
-    let active = [...prompts.keys()]
-    const first = Math.min(...prompts.map(({ length }) => length))
-    for (let position = first; active.length > 0; position++) {
-      const stopped: number[] = []
-      for (const [slot, row] of active.entries()) {
-        if (position < prompts[row]!.length) continue
-        if (draws) noise = draws.source(position - first, slot, active.length)
-        const { value } = await generators[row]!.next()
-        if (!value) throw new InvalidInput(`Row ${row} ended without a reason.`)
-        rows[row]!.concepts.push(value.concept)
-        if (value.stop) stopped.push(row)
-        rows[row]!.similar = value.stop === 'end-of-text' || value.stop === 'repetition'
-      }
-      active = active.filter((row) => !stopped.includes(row))
-    }
-    return rows
-  } finally {
-    for (const fork of models.slice(1)) fork.dispose()
-    model.truncate(0)
-  }
-}
-
 /** The hypotheses as the reference returns them: without the concept that stopped them, if so asked. */
-function compareRows(rows: GeneratedRow[], options: CaseField, expected: CaseField, tolerance: Tolerance): Output[] {
+function compareRows(rows: readonly GeneratedRow[], options: CaseField, expected: CaseField, tolerance: Tolerance): Output[] {
   const trim = options.at('trim_hypotheses').boolean(false) && !options.at('include_eos_token').boolean(false)
   const hypotheses = rows.map(({ concepts, similar }) => (trim && similar ? concepts.slice(0, -1) : concepts))
   const outputs: Output[] = []
@@ -249,7 +202,12 @@ function compareRows(rows: GeneratedRow[], options: CaseField, expected: CaseFie
 }
 
 /** The steps of the first draw for row 0, whose prompt may go on beyond the shortest. */
-async function traceFirstConcept(model: TwoTower, prompts: Prompts, sampling: CaseSampling, draws: Draws): Promise<DenoisingStep[]> {
+async function traceFirstConcept(
+  model: ConceptModel,
+  prompts: readonly CasePrompt[],
+  sampling: CaseSampling,
+  draws: Draws,
+): Promise<DenoisingStep[]> {
   const first = Math.min(...prompts.map(({ length }) => length))
   const { values, dim } = prompts[0]!
   const trace: DenoisingStep[] = []

@@ -1,7 +1,7 @@
+import { floats, type Graph, int64 } from '../onnx'
 import type { Hypothesis } from '../space/beam'
 import { decodeVectors, targetLogits } from '../space/decoder'
 import { encodeSequences } from '../space/encoder'
-import { floats, type Graph, int64 } from '../space/onnx'
 import { type CaseField, NotCovered } from './conformance-field'
 import type { CaseSettings } from './conformance-generate'
 import { type CaseReport, compare, exact, type Output } from './conformance-report'

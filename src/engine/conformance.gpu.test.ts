@@ -5,6 +5,7 @@ import sonar from '../../../shared/conformance/sonar.json'
 import { Aborted, InvalidInput } from '../errors'
 import { type Gpu, requestGpu } from '../gpu'
 import { generate } from '../models/generate'
+import type { Machine } from '../models/machine'
 import { twoTowerShapes } from '../models/shapes'
 import { TwoTower } from '../models/two-tower'
 import { runConformance } from './conformance'
@@ -17,8 +18,8 @@ beforeAll(async () => {
   gpu = await requestGpu()
 })
 
-async function statuses(file: unknown, weights?: 'f32' | 'f16') {
-  return (await runConformance(file, gpu, undefined, weights)).map(({ name, status, reason }) => ({
+async function statuses(file: unknown, weights?: 'f32' | 'f16', machine: Machine = gpu) {
+  return (await runConformance(file, machine, undefined, weights)).map(({ name, status, reason }) => ({
     name,
     status,
     ...(reason && { reason }),
@@ -28,12 +29,11 @@ async function statuses(file: unknown, weights?: 'f32' | 'f16') {
 const passed = (names: string[]) => names.map((name) => ({ name, status: 'passed' }))
 
 describe('the reference’s numbers', () => {
-  test('every case of lcm.json', async () => {
-    expect(await statuses(lcm)).toEqual(passed(lcm.cases.map(({ name }) => name)))
-  })
-
-  test('every case of lcm.json with all parameters in half precision', async () => {
-    expect(await statuses(lcm, 'f16')).toEqual(passed(lcm.cases.map(({ name }) => name)))
+  describe.each(['webgpu', 'wasm'] as const)('on %s', (backend) => {
+    test.each(['f32', 'f16'] as const)('every case of lcm.json with %s parameters', async (weights) => {
+      const machine = backend === 'wasm' ? 'wasm' : gpu
+      expect(await statuses(lcm, weights, machine)).toEqual(passed(lcm.cases.map(({ name }) => name)))
+    })
   })
 
   test.each(['f32', 'f16'] as const)('every case of sonar.json with %s parameters', async (weights) => {

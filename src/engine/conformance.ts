@@ -1,5 +1,5 @@
 import { InvalidInput, NoemaError, throwIfAborted } from '../errors'
-import type { Gpu } from '../gpu'
+import type { Machine } from '../models/machine'
 import { CaseField, NotCovered } from './conformance-field'
 import { runBaseLcmForward, runTwoTowerForward } from './conformance-forward'
 import { type CaseSettings, runBaseLcmGenerate, runTwoTowerGenerate } from './conformance-generate'
@@ -30,7 +30,12 @@ const caseKeys = ['name', 'kind', 'model', 'scheduler', 'options', 'inputs', 'ex
  * @param weights `f16` rounds every parameter to half precision and holds the results to the tolerance for that
  * @throws InvalidInput when the file as a whole is malformed, Aborted, DeviceLost.
  */
-export async function runConformance(file: unknown, gpu: Gpu, signal?: AbortSignal, weights: 'f32' | 'f16' = 'f32'): Promise<CaseReport[]> {
+export async function runConformance(
+  file: unknown,
+  machine: Machine,
+  signal?: AbortSignal,
+  weights: 'f32' | 'f16' = 'f32',
+): Promise<CaseReport[]> {
   const root = new CaseField(file, '')
   if (!['cases', 'schedules', 'timesteps'].some((key) => root.at(key).given)) {
     throw new InvalidInput('This is no conformance file: it has no cases, schedules or timesteps.')
@@ -57,7 +62,7 @@ export async function runConformance(file: unknown, gpu: Gpu, signal?: AbortSign
         const run = Object.hasOwn(kinds, kind) ? kinds[kind] : undefined
         if (!run) throw new NotCovered(`The kind ${kind} is not covered.`)
         testCase.only(caseKeys)
-        return run(testCase, { gpu, signal, weights, tolerance: readTolerance(testCase, root, weights) })
+        return run(testCase, { machine, signal, weights, tolerance: readTolerance(testCase, root, weights) })
       }),
     )
   }

@@ -3,7 +3,7 @@ import { DeviceLost } from '../errors'
 import type { BaseLcmManifest, ConceptModelManifest, TwoTowerManifest } from '../formats/concept-model-manifest'
 import { type Gpu, requestGpu } from '../gpu'
 import { Random } from '../models/random'
-import { randomSafetensors } from '../models/random-weights'
+import { RandomWeights } from '../models/random-weights'
 import { schedulerDefaults } from '../models/schedule'
 import { baseLcmShapes, twoTowerShapes } from '../models/shapes'
 import { ConceptStates } from '../store/concept-states'
@@ -28,8 +28,8 @@ const hasty: BaseLcmManifest = {
   decoding: { ...thresholds, stopOnRepetitionThreshold: -1, sample: false, temperature: 0 },
 }
 const weights = {
-  two_tower: randomSafetensors(twoTowerShapes(twoTower.architecture)),
-  base_lcm: randomSafetensors(baseLcmShapes(hasty.architecture)),
+  two_tower: new RandomWeights(twoTowerShapes(twoTower.architecture)).file(),
+  base_lcm: new RandomWeights(baseLcmShapes(hasty.architecture)).file(),
 }
 const prompt = new Random(5, 0).gaussians(20 * sizes.sonar_dim)
 

@@ -1,6 +1,6 @@
 import { DeviceLost } from '../errors'
 import type { StopReason } from '../models/generate'
-import type { Predictor, PredictorSettings } from './predictor'
+import type { PredictedConcept, Predictor, PredictorSettings } from './predictor'
 import type { RowCounts } from './protocol'
 
 /** How often in a row a device may be lost, with nothing finished in between, before a call gives up. */
@@ -54,8 +54,8 @@ export interface Ending {
 export async function* continueDespiteLoss(
   open: () => Promise<Predictor>,
   prompt: Float32Array,
-  settings: PredictorSettings & { concepts: number },
-): AsyncGenerator<{ embedding: Float32Array; milliseconds: number }, Ending> {
+  settings: PredictorSettings & { concepts: number; trajectory?: boolean },
+): AsyncGenerator<PredictedConcept, Ending> {
   const tolerance = new Tolerance()
   const written: Float32Array[] = []
   let rows: RowCounts | undefined

@@ -3,7 +3,14 @@ import { type Document, parseTitle, readDocument, type Sentence, writeDocument }
 import { Documents, requireDocumentId } from '../store/documents'
 import { exclusive } from '../store/exclusive'
 import type { LoadedModel } from './loaded-model'
-import { type DocumentChange, type DocumentContent, type DocumentSummary, documentNews, type MemorySource } from './protocol'
+import {
+  type DocumentChange,
+  type DocumentContent,
+  type DocumentSentence,
+  type DocumentSummary,
+  documentNews,
+  type MemorySource,
+} from './protocol'
 
 /** A document as the model reads it. */
 export interface Prompt {
@@ -49,7 +56,8 @@ export class DocumentLibrary {
       else if (changed !== document) await this.#write(model, id, document, changed, signal)
       return changed
     })
-    return contentOf(changed)
+    const { title = '', sentences } = changed
+    return { title, sentences: sentences.map(contentOf), remembered: await (await model.memory()).has(sourceOf(id)) }
   }
 
   /** What is kept, in no particular order. @throws StorageUnavailable. */
@@ -178,7 +186,7 @@ export class DocumentLibrary {
       const texts = group.map(({ text }) => text)
       await model.forgetSentences(texts, language)
     }
-    return contentOf({ sentences: [] })
+    return { title: '', sentences: [], remembered: false }
   }
 
   /** Runs a task while no other tab changes the document. */
@@ -208,8 +216,8 @@ export class DocumentLibrary {
   }
 }
 
-function contentOf({ title = '', sentences }: Document): DocumentContent {
-  return { title, sentences: sentences.map(({ text, language, concept }) => ({ text, language, generated: concept !== undefined })) }
+function contentOf({ text, language, concept }: Sentence): DocumentSentence {
+  return { text, language, generated: concept !== undefined }
 }
 
 function sourceOf(id: string): MemorySource {

@@ -2,14 +2,12 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { DeviceLost } from '../errors'
 import { type Gpu, requestGpu } from '../gpu'
-import { BaseLcm } from '../models/base-lcm'
 import type { ConceptModel } from '../models/concept-model'
 import { generate, seededNoise } from '../models/generate'
-import { OneTower } from '../models/one-tower'
+import { loadBaseLcm, loadOneTower, loadQuantLcm, loadTwoTower, type Machine } from '../models/machine'
 import { Random } from '../models/random'
 import { RandomWeights } from '../models/random-weights'
-import { baseLcmShapes, oneTowerShapes, twoTowerShapes } from '../models/shapes'
-import { TwoTower } from '../models/two-tower'
+import { baseLcmShapes, oneTowerShapes, quantLcmShapes, twoTowerShapes } from '../models/shapes'
 import { ConceptStates } from '../store/concept-states'
 import { MemoryStorage } from '../store/testing'
 import { DocumentMemory } from './document-memory'
@@ -18,6 +16,7 @@ const sizes = { sonar_dim: 12, model_dim: 32, heads: 4, ffn_inner: 40, max_seq_l
 const twoTower = { ...sizes, context_layers: 2, denoiser_layers: 2 }
 const oneTower = { ...sizes, layers: 4, timestep_embed_dim: 9 }
 const baseLcm = { ...sizes, layers: 4 }
+const quantLcm = { ...sizes, layers: 4, codebook_embed_dim: 5, n_codebooks: 3, n_units_per_codebook: 9 }
 const dim = sizes.sonar_dim
 /** Rows are 268 numbers: eight in a chunk. */
 const chunkBytes = 10_000
@@ -35,40 +34,55 @@ function joined(...parts: Float32Array[]): Float32Array {
   return Float32Array.from(parts.flatMap((part) => [...part]))
 }
 
-describe.each<[string, (device: Gpu) => Promise<ConceptModel>]>([
-  ['Two-Tower', (device) => TwoTower.load(device, new RandomWeights(twoTowerShapes(twoTower)), twoTower)],
-  ['One-Tower', (device) => OneTower.load(device, new RandomWeights(oneTowerShapes(oneTower)), oneTower)],
-  ['Base-LCM', (device) => BaseLcm.load(device, new RandomWeights(baseLcmShapes(baseLcm)), baseLcm)],
-])('%s', (_, load) => {
+interface Visit {
+  on: ConceptModel
+  memory: DocumentMemory
+}
+
+/** A tab that opens on what is stored. */
+function visitOn(on: ConceptModel, storage: MemoryStorage, identity = 'model'): Visit {
+  return { on, memory: new DocumentMemory(on, new ConceptStates({ storage, chunkBytes }), identity) }
+}
+
+/** Continues a document by `count` concepts, as the engine does. */
+async function go({ on, memory }: Visit, document: Float32Array, count = 2) {
+  const rows = await memory.recall(document)
+  const found: Float32Array[] = []
+  const sampling = { steps: 3, guidanceScale: 2, temperature: 0.3 }
+  for await (const { concept } of generate(on, document, { noise: seededNoise(2), sampling, maxConcepts: count })) {
+    if (found.length === 0) memory.keep()
+    memory.extend(concept)
+    found.push(concept)
+  }
+  memory.keep()
+  await memory.stored()
+  return { rows, found: joined(...found) }
+}
+
+const families: [string, (machine: Machine) => Promise<ConceptModel>][] = [
+  ['Two-Tower', (machine) => loadTwoTower(machine, new RandomWeights(twoTowerShapes(twoTower)), twoTower)],
+  ['One-Tower', (machine) => loadOneTower(machine, new RandomWeights(oneTowerShapes(oneTower)), oneTower)],
+  ['Base-LCM', (machine) => loadBaseLcm(machine, new RandomWeights(baseLcmShapes(baseLcm)), baseLcm)],
+]
+const onMachines = [
+  ...families.flatMap(([name, loadOn]) => (['webgpu', 'wasm'] as const).map((backend) => ({ name, backend, loadOn }))),
+  {
+    name: 'Quant-LCM',
+    backend: 'webgpu' as const,
+    loadOn: (machine: Machine) =>
+      loadQuantLcm(machine, new RandomWeights(quantLcmShapes('quant_lcm_c', quantLcm)), 'quant_lcm_c', quantLcm),
+  },
+]
+
+describe.each(onMachines)('$name on $backend', ({ backend, loadOn }) => {
+  const load = () => loadOn(backend === 'wasm' ? backend : gpu)
   let model: ConceptModel
   beforeAll(async () => {
-    model = await load(gpu)
+    model = await load()
   })
   afterAll(() => model.dispose())
 
-  /** A tab that opens on what is stored. */
-  function visit(
-    storage: MemoryStorage,
-    on: ConceptModel = model.fork(),
-    identity = 'model',
-  ): { on: ConceptModel; memory: DocumentMemory } {
-    return { on, memory: new DocumentMemory(on, new ConceptStates({ storage, chunkBytes }), identity) }
-  }
-
-  /** Continues a document by `count` concepts, as the engine does. */
-  async function go({ on, memory }: ReturnType<typeof visit>, document: Float32Array, count = 2) {
-    const rows = await memory.recall(document)
-    const found: Float32Array[] = []
-    const sampling = { steps: 3, guidanceScale: 2, temperature: 0.3 }
-    for await (const { concept } of generate(on, document, { noise: seededNoise(2), sampling, maxConcepts: count })) {
-      if (found.length === 0) memory.keep()
-      memory.extend(concept)
-      found.push(concept)
-    }
-    memory.keep()
-    await memory.stored()
-    return { rows, found: joined(...found) }
-  }
+  const visit = (storage: MemoryStorage, on = model.fork(), identity?: string) => visitOn(on, storage, identity)
 
   /** The same without any memory. */
   async function cold(document: Float32Array, count = 2): Promise<Float32Array> {
@@ -83,7 +97,7 @@ describe.each<[string, (device: Gpu) => Promise<ConceptModel>]>([
     const document = concepts(21)
     const first = await go(visit(storage), document, 2)
     expect(first.rows).toEqual({ remembered: 0, restored: 0, computed: 21 })
-    const reloaded = visit(storage, await load(gpu))
+    const reloaded = visit(storage, await load())
     const second = await go(reloaded, document, 4)
     expect(second.rows).toEqual({ remembered: 0, restored: 21, computed: 0 })
     expect(second.found.subarray(0, 2 * dim)).toEqual(first.found)
@@ -153,11 +167,14 @@ describe.each<[string, (device: Gpu) => Promise<ConceptModel>]>([
     storage.broken = new Error('no')
     expect((await go(visit(storage), document)).rows.computed).toBe(5)
   })
+})
 
-  test('a device lost while rows are on their way to the store ends the document’s use, not the tab', async () => {
+test.each(families)(
+  '%s: a device lost while rows are on their way to the store ends the document’s use, not the tab',
+  async (_, loadOn) => {
     const doomed = await requestGpu()
     const storage = new MemoryStorage()
-    const here = visit(storage, await load(doomed))
+    const here = visitOn(await loadOn(doomed), storage)
     const document = concepts(20)
     await here.memory.recall(document)
     await here.on.append(document)
@@ -165,6 +182,9 @@ describe.each<[string, (device: Gpu) => Promise<ConceptModel>]>([
     doomed.destroy()
     await here.memory.stored()
     await expect(here.on.predict({ noise: seededNoise(1)(0) })).rejects.toThrow(DeviceLost)
-    expect((await go(visit(storage), document)).found).toEqual(await cold(document))
-  })
-})
+    const [again, cold] = [await loadOn(gpu), await loadOn(gpu)]
+    const { found } = await go(visitOn(again, storage), document)
+    expect(found).toEqual((await go(visitOn(cold, new MemoryStorage()), document)).found)
+    for (const model of [again, cold]) model.dispose()
+  },
+)

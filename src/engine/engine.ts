@@ -1,7 +1,10 @@
 import * as Comlink from 'comlink'
 import { Aborted, ContextFull, InvalidInput, throwIfAborted } from '../errors'
+import { type RuntimeFiles, useRuntimeFiles } from '../onnx'
 import type { OnProgress } from '../progress'
+import { holdForLife } from '../store/exclusive'
 import type { CaseReport } from './conformance-report'
+import { continueMany } from './continue-many'
 import { continueDespiteLoss, despiteLoss, joined } from './device-loss'
 import type { DocumentLibrary, Prompt } from './document-library'
 import { LoadedModel } from './loaded-model'
@@ -9,9 +12,13 @@ import { Mutex } from './mutex'
 import {
   type Backend,
   type Concept,
+  type ConceptOfMany,
   type ContinueDocumentRequest,
+  type ContinuedDocument,
+  type ContinueManyRequest,
   type ContinueRequest,
   type ContinueResult,
+  type DecodeRequest,
   type DocumentChange,
   type DocumentContent,
   type DocumentSummary,
@@ -24,6 +31,9 @@ import {
   type TranslateRequest,
   type Translation,
 } from './protocol'
+import { requireInteger } from './require-integer'
+import { transferred } from './transfer'
+import { wording } from './wording'
 
 /**
  * What lives in the worker: one model, and every call a page can make on it. Each call has a job number that `abort` takes.
@@ -36,19 +46,13 @@ export class Engine {
   #model: LoadedModel | undefined
 
   /**
-   * Answers as soon as the worker runs.
+   * The first call; answers as soon as the worker runs.
    * @param life name of a lock that it holds from then on until it ends, however it ends
    * @returns whether it holds it: some browsers and some pages have no locks
    */
-  start(life: string): Promise<boolean> {
-    return new Promise((answer) => {
-      const hold = () => {
-        answer(true)
-        return new Promise<never>(() => {})
-      }
-      if (navigator.locks) navigator.locks.request(life, hold).catch(() => answer(false))
-      else answer(false)
-    })
+  start(files: RuntimeFiles, life: string): Promise<boolean> {
+    useRuntimeFiles(files)
+    return holdForLife(life)
   }
 
   /** Ends a call with `Aborted` within the time of one step; an unknown or finished job is ignored. */
@@ -79,6 +83,13 @@ export class Engine {
       const read = async () => ({ sentences, concepts: await model.encode(sentences, language, signal), language })
       return this.#continuation(model, { length: sentences.length, read }, { ...settings, to }, signal, onConcept)
     })
+    await stored
+    return result
+  }
+
+  /** As `continue`, for several texts together. */
+  async continueMany(job: number, request: ContinueManyRequest, onConcept: (concept: ConceptOfMany) => void): Promise<ContinuedDocument[]> {
+    const { result, stored } = await this.#run(job, onConcept, (signal, model) => continueMany(model, request, signal, onConcept))
     await stored
     return result
   }
@@ -157,19 +168,20 @@ export class Engine {
     return this.#run(job, undefined, async (signal, model) => transferred(await model.encode(sentences, language, signal)))
   }
 
-  async decode(job: number, vectors: Float32Array, { language, beam }: { language: string; beam?: number }): Promise<string[]> {
+  async decode(job: number, vectors: Float32Array, { language, seed, ...text }: DecodeRequest): Promise<string[]> {
     return this.#run(job, undefined, async (signal, model) => {
-      const decoded = await model.space.decode(vectors, { language, beam: beam ?? model.beam, signal })
+      const decoded = await model.space.decode(vectors, { ...wording(text, { seed, beam: model.beam }), language, signal })
       return decoded.map(({ text }) => text)
     })
   }
 
-  async translate(job: number, { text, from, to, beam }: TranslateRequest): Promise<Translation[]> {
+  async translate(job: number, { text, from, to, seed, ...settings }: TranslateRequest): Promise<Translation[]> {
     return this.#run(job, undefined, async (signal, model) => {
       model.space.requireLanguage(to)
+      const options = wording(settings, { seed, beam: model.beam })
       const sentences = this.#split(model, text, from)
       const vectors = await model.encode(sentences, from, signal)
-      const decoded = await model.space.decode(vectors, { language: to, beam: beam ?? model.beam, signal })
+      const decoded = await model.space.decode(vectors, { ...options, language: to, signal })
       return sentences.map((source, i) => ({ source, text: decoded[i]?.text ?? '' }))
     })
   }
@@ -202,7 +214,7 @@ export class Engine {
   async conformance(job: number, file: unknown): Promise<CaseReport[]> {
     return this.#run(job, undefined, async (signal, model) => {
       const { runConformance } = await import('./conformance')
-      return runConformance(file, await model.gpu(), signal)
+      return runConformance(file, await model.machine(), signal)
     })
   }
 
@@ -217,7 +229,20 @@ export class Engine {
   async #continuation(
     model: LoadedModel,
     prompt: { length: number; read: () => Promise<Prompt>; document?: string },
-    { concepts, seed, beam, conceptModel, to, recall = 0, ...sampling }: ContinueDocumentRequest,
+    {
+      concepts,
+      seed,
+      beam,
+      textTopK,
+      textTopP,
+      textTemperature,
+      maxTokens,
+      conceptModel,
+      to,
+      recall = 0,
+      trajectory,
+      ...sampling
+    }: ContinueDocumentRequest,
     signal: AbortSignal,
     onConcept: (concept: Concept) => void | Promise<void>,
   ): Promise<{ result: ContinueResult; stored: Promise<void> }> {
@@ -230,22 +255,29 @@ export class Engine {
         { sentences: prompt.length, concepts, maxLength: predictor.maxLength },
       )
     }
+    const words = (first: number) =>
+      wording({ beam, textTopK, textTopP, textTemperature, maxTokens }, { seed, beam: predictor.beam, first })
     const read = await prompt.read()
-    const { sentences, language } = read
+    const { sentences } = read
+    const language = to ?? read.language
+    model.space.requireDecodeOptions({ ...words(0), language })
     const room = Math.min(recall, predictor.maxLength - prompt.length - concepts)
     const recalled = room > 0 ? await (await model.memory()).recall(read, room, prompt.document) : []
     // The most relevant stands nearest to the prompt.
     const vectors = joined([...recalled.map(({ embedding }) => embedding).reverse(), read.concepts])
-    const generation = continueDespiteLoss(() => model.conceptModel(conceptModel), vectors, { concepts, seed, sampling, signal })
+    const first = vectors.length / model.space.dim
+    const open = () => model.conceptModel(conceptModel)
+    const generation = continueDespiteLoss(open, vectors, { concepts, seed, sampling, trajectory, signal })
     try {
       for (let index = 0; ; index++) {
         const { value, done } = await generation.next()
         if (done) return { result: { stop: value.stop, sentences, recalled, rows: value.rows }, stored: value.stored }
+        const { milliseconds, ...predicted } = value
         const start = performance.now()
-        const [decoded] = await model.space.decode(value.embedding, { language: to ?? language, beam: beam ?? predictor.beam, signal })
-        const timing = { predict: value.milliseconds, decode: performance.now() - start }
+        const [decoded] = await model.space.decode(predicted.embedding, { ...words(first + index), language, signal })
+        const timing = { predict: milliseconds, decode: performance.now() - start }
         const source = index === 0 && recalled.length > 0 && { recalled }
-        await onConcept({ index, text: decoded?.text ?? '', language: to ?? language, embedding: value.embedding, timing, ...source })
+        await onConcept({ index, text: decoded?.text ?? '', language, ...predicted, timing, ...source })
       }
     } finally {
       await generation.return(undefined as never)
@@ -285,14 +317,4 @@ function rejectWhenAborted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     signal.addEventListener('abort', () => reject(new Aborted('The call was aborted.')), { once: true })
   })
-}
-
-function requireInteger(name: string, value: number, least: number, most: number): void {
-  if (!Number.isSafeInteger(value) || value < least || value > most) {
-    throw new InvalidInput(`${name} must be an integer from ${least} to ${most}, not ${value}.`)
-  }
-}
-
-function transferred(array: Float32Array): Float32Array {
-  return Comlink.transfer(array, [array.buffer as ArrayBuffer])
 }

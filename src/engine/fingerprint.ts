@@ -1,11 +1,16 @@
 import { sha256 } from '../formats/integrity'
 import type { Manifest } from '../formats/manifest'
 import type { GpuInfo } from '../gpu'
+import { runtime } from '../onnx'
 
-const shaders: Record<string, string> = import.meta.glob('../../shaders/*.wgsl', { query: '?raw', import: 'default', eager: true })
+/** All but those that no row of state comes from and not every page needs. */
+const shaders: Record<string, string> = import.meta.glob(
+  ['../../shaders/*.wgsl', '!../../shaders/centroid-distances.wgsl', '!../../shaders/refine-step.wgsl'],
+  { query: '?raw', import: 'default', eager: true },
+)
 
-/** To be raised when code outside the shaders changes what a row of state holds, or its bits. */
-const rowVersion = 1
+/** To be raised when code outside the shaders changes what a row of state holds, or its bits; for each backend. */
+const rowVersions = { webgpu: 1, wasm: 1 }
 
 /** A text that differs wherever encoding the same sentence could give another vector. */
 export function spaceFingerprint({ space, files }: Manifest): Promise<string> {
@@ -15,19 +20,17 @@ export function spaceFingerprint({ space, files }: Manifest): Promise<string> {
 }
 
 /**
- * A text that differs wherever the state of the same concepts could have other bits: the model, the kernels, the adapter and the browser that
- * compiles for it.
+ * A text that differs wherever the state of the same concepts could have other bits: the model, the browser, and the kernels and the adapter or
+ * ONNX Runtime and its threads.
  *
  * @param manifest SHA-256 of the model folder's manifest
  * @param name of the concept model in it
  */
-export function stateIdentity(
-  manifest: string,
-  name: string,
-  { vendor, architecture, device, description, features }: GpuInfo,
-): Promise<string> {
+export function stateIdentity(manifest: string, name: string, machine: GpuInfo | 'wasm'): Promise<string> {
+  if (machine === 'wasm') return hash([rowVersions.wasm, manifest, name, 'wasm', runtime.version, runtime.threads, navigator.userAgent])
+  const { vendor, architecture, device, description, features } = machine
   const sources = Object.entries(shaders).sort(([a], [b]) => (a < b ? -1 : 1))
-  return hash([rowVersion, manifest, name, sources, vendor, architecture, device, description, features, navigator.userAgent])
+  return hash([rowVersions.webgpu, manifest, name, sources, vendor, architecture, device, description, features, navigator.userAgent])
 }
 
 function hash(value: unknown): Promise<string> {

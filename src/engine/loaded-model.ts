@@ -1,6 +1,8 @@
-import { InvalidInput, serializeError, throwIfAborted, WebGpuUnavailable } from '../errors'
+import { InvalidInput, NoConceptModel, serializeError, throwIfAborted, WebGpuUnavailable } from '../errors'
 import type { Manifest } from '../formats/manifest'
 import { type Gpu, type GpuInfo, requestGpu } from '../gpu'
+import type { Machine } from '../models/machine'
+import { runtime } from '../onnx'
 import type { OnProgress } from '../progress'
 import { Space } from '../space/space'
 import { ConceptStates } from '../store/concept-states'
@@ -16,6 +18,8 @@ import type { Backend, DeviceInfo, ModelInfo } from './protocol'
 import { describeConceptModel } from './sampling'
 import { SentenceCache } from './sentence-cache'
 
+const processorChosen = 'The processor was chosen: load with backend "auto" to use a GPU.'
+
 export interface LoadedModelOptions {
   backend: Backend
   signal: AbortSignal
@@ -23,10 +27,11 @@ export interface LoadedModelOptions {
   onDeviceLost: (message: string) => void
 }
 
-/** A model folder in use: its files, its space, and, where there is a GPU, its concept models. */
+/** A model folder in use: its files, its space and its concept models. */
 export class LoadedModel {
   readonly space: Space
   readonly #files: ModelFiles
+  readonly #backend: Backend
   /** Differs wherever encoding the same sentence could give another vector. */
   readonly spaceFingerprint: string
   readonly #sentences: SentenceCache
@@ -40,37 +45,40 @@ export class LoadedModel {
   /** Why there is no GPU, when there is none. */
   #refusal: WebGpuUnavailable | undefined
 
-  private constructor(files: ModelFiles, space: Space, fingerprint: string, onDeviceLost: (message: string) => void) {
+  private constructor(files: ModelFiles, space: Space, fingerprint: string, { backend, onDeviceLost }: LoadedModelOptions) {
     this.#onDeviceLost = onDeviceLost
     this.#files = files
+    this.#backend = backend
     this.space = space
     this.spaceFingerprint = fingerprint
     this.#sentences = new SentenceCache(space, new EncodedSentences({ fingerprint, dim: space.dim }))
   }
 
   /**
-   * Fetches and checks every file, opens the space, and makes the default concept model ready.
+   * Fetches and checks every file, opens the space, and makes the default concept model, where there is one, ready.
    *
    * @param options.onDeviceLost called once for every GPU device that is lost as long as the model is in use.
    * @throws as `load` in `src/api/load.ts`.
    */
-  static async load(url: string, { backend, signal, onProgress, onDeviceLost }: LoadedModelOptions): Promise<LoadedModel> {
+  static async load(url: string, options: LoadedModelOptions): Promise<LoadedModel> {
+    const { signal, onProgress } = options
     const files = await loadModelFiles(url, { signal, onProgress })
     const { manifest } = files
+    const { defaultConceptModel } = manifest
     // The concept model is one part more than the space's.
     let parts = 0
     const onSpaceProgress: OnProgress = ({ loaded, total, ...progress }) => {
-      parts = total + 1
+      parts = defaultConceptModel ? total + 1 : total
       onProgress({ ...progress, loaded, total: parts })
     }
     const space = await Space.load(files.contents, manifest, onSpaceProgress)
-    const model = new LoadedModel(files, space, await spaceFingerprint(manifest), onDeviceLost)
+    const model = new LoadedModel(files, space, await spaceFingerprint(manifest), options)
     try {
       throwIfAborted(signal)
-      onProgress({ stage: 'compile', file: `concept model ${manifest.defaultConceptModel}`, loaded: parts - 1, total: parts })
-      await model.#warmUp(signal).catch((error) => {
-        if (!(error instanceof WebGpuUnavailable) || backend === 'webgpu') throw error
-      })
+      if (defaultConceptModel) {
+        onProgress({ stage: 'compile', file: `concept model ${defaultConceptModel}`, loaded: parts - 1, total: parts })
+      }
+      await model.#warmUp(signal)
       throwIfAborted(signal)
       onProgress({ stage: 'compile', file: 'everything', loaded: parts, total: parts })
       return model
@@ -84,10 +92,10 @@ export class LoadedModel {
     return this.#files.manifest
   }
 
-  /** Beam size of the default concept model. */
+  /** Beam size of the default concept model; 5, as the reference's, where there is none. */
   get beam(): number {
     const { conceptModels, defaultConceptModel } = this.manifest
-    return conceptModels[defaultConceptModel]!.decoding.beam
+    return conceptModels[defaultConceptModel]?.decoding.beam ?? 5
   }
 
   get info(): ModelInfo {
@@ -107,11 +115,19 @@ export class LoadedModel {
     }
   }
 
-  /** The GPU, opened at first need and again after it was lost. @throws WebGpuUnavailable. */
+  /** What concept models run on. @throws WebGpuUnavailable when nothing but WebGPU will do. */
+  async machine(): Promise<Machine> {
+    return this.gpu().catch((error) => {
+      if (error instanceof WebGpuUnavailable && this.#backend !== 'webgpu') return 'wasm'
+      throw error
+    })
+  }
+
+  /** The GPU, opened at first need and again after it was lost. @throws WebGpuUnavailable, where the processor was asked for too. */
   async gpu(): Promise<Gpu> {
-    if (this.#gpu && !this.#gpu.hasEnded) return this.#gpu
-    this.#gpu = undefined
-    this.#predictors.clear()
+    if (this.#backend === 'wasm') throw new WebGpuUnavailable(processorChosen)
+    this.#dropLost()
+    if (this.#gpu) return this.#gpu
     const gpu = await requestGpu().catch((error) => {
       if (error instanceof WebGpuUnavailable) this.#refusal = error
       throw error
@@ -123,21 +139,29 @@ export class LoadedModel {
   }
 
   /**
-   * A concept model of the folder, its weights uploaded at first need and again when the device was lost.
+   * A concept model of the folder, made ready at first need and again when its device was lost.
    *
    * @param name default: the manifest's default.
-   * @throws InvalidInput for a name the folder does not have; WebGpuUnavailable; ModelFormatError; DeviceLost.
+   * @throws NoConceptModel for a folder without any; InvalidInput for a name the folder does not have; WebGpuUnavailable; ModelFormatError;
+   * DeviceLost.
    */
   async conceptModel(name = this.manifest.defaultConceptModel): Promise<Predictor> {
+    if (!this.manifest.defaultConceptModel) {
+      throw new NoConceptModel(
+        'This model folder has no concept model: it encodes, decodes and translates. To continue texts, load a folder that has one.',
+        { model: this.manifest.name },
+      )
+    }
     if (!Object.hasOwn(this.manifest.conceptModels, name)) {
       throw new InvalidInput(`There is no concept model "${name}" here: use ${Object.keys(this.manifest.conceptModels).join(' or ')}.`)
     }
-    const gpu = await this.gpu()
+    this.#dropLost()
     let predictor = this.#predictors.get(name)
     if (!predictor) {
-      predictor = this.#open(gpu, name)
-      this.#predictors.set(name, predictor)
-      predictor.catch(() => this.#predictors.delete(name))
+      const opening = this.#open(name)
+      this.#predictors.set(name, opening)
+      opening.catch(() => this.#predictors.get(name) === opening && this.#predictors.delete(name))
+      predictor = opening
     }
     return predictor
   }
@@ -160,13 +184,15 @@ export class LoadedModel {
     return this.#sentences.forget(sentences, language)
   }
 
-  /** Removes the state of a document of raw concepts `[n, dim]`, for every concept model of the folder on this GPU. */
+  /** Removes the state of a document of raw concepts `[n, dim]`, for every concept model of the folder on this GPU and on the processor. */
   async forgetStates(concepts: Float32Array): Promise<void> {
-    if (!this.#adapter) return
     for (const predictor of this.#predictors.values()) await (await predictor).forget()
+    const machines = this.#adapter ? [this.#adapter, 'wasm' as const] : ['wasm' as const]
     for (const name of Object.keys(this.manifest.conceptModels)) {
-      const identity = await stateIdentity(this.#files.fingerprint, name, this.#adapter)
-      await this.#states.forget(await prefixChain(identity, concepts, this.space.dim))
+      for (const machine of machines) {
+        const identity = await stateIdentity(this.#files.fingerprint, name, machine)
+        await this.#states.forget(await prefixChain(identity, concepts, this.space.dim))
+      }
     }
   }
 
@@ -186,35 +212,51 @@ export class LoadedModel {
 
   dispose(): void {
     this.space.dispose()
+    for (const predictor of this.#predictors.values()) predictor.then((opened) => opened.dispose()).catch(() => undefined)
     this.#gpu?.destroy()
   }
 
   /** Does everything once, so that no call waits for what is compiled at its first use. @throws what keeps concepts from being predicted. */
   async #warmUp(signal: AbortSignal): Promise<void> {
-    const { endOfText, maxTokens: longest } = this.manifest.space
-    const maxTokens = Math.min(12, longest)
-    const concept = await this.space.encode([endOfText], { language: 'eng_Latn', signal })
-    const predicting = despiteLoss(async () => {
+    const { defaultConceptModel, space } = this.manifest
+    const concept = await this.space.encode([space.endOfText], { language: 'eng_Latn', signal })
+    const predict = async () => {
       const predictor = await this.conceptModel()
       await predictor.predictNext(joined([concept, concept]), { seed: 0, sampling: {}, signal })
-    })
-    const decoding = this.space.decode(concept, { language: 'eng_Latn', beam: this.beam, maxTokens, signal })
-    const [predicted] = await Promise.allSettled([predicting, decoding])
+    }
+    const [predicted] = await Promise.allSettled([
+      defaultConceptModel && despiteLoss(predict),
+      this.space.decode(concept, { language: 'eng_Latn', beam: this.beam, maxTokens: Math.min(12, space.maxTokens), signal }),
+    ])
     if (predicted.status === 'rejected') throw predicted.reason
   }
 
-  async #open(gpu: Gpu, name: string): Promise<Predictor> {
+  /** Lets go of a device that was lost, and of what was on it. */
+  #dropLost(): void {
+    if (!this.#gpu?.hasEnded) return
+    this.#gpu = undefined
+    this.#predictors.clear()
+  }
+
+  async #open(name: string): Promise<Predictor> {
+    const machine = await this.machine()
     const { space, conceptModels } = this.manifest
     const endOfText = await this.encode([space.endOfText], 'eng_Latn')
     const entry = conceptModels[name]!
     const weights = this.#files.contents.get(entry.file) as Uint8Array
-    const identity = await stateIdentity(this.#files.fingerprint, name, gpu.info)
-    return Predictor.open(gpu, entry, { weights, endOfText, states: this.#states, identity })
+    const identity = await stateIdentity(this.#files.fingerprint, name, machine === 'wasm' ? machine : machine.info)
+    return Predictor.open(machine, entry, { weights, endOfText, states: this.#states, identity })
   }
 
   get #device(): DeviceInfo {
-    if (!this.#gpu) return { gpu: false, reason: this.#refusal?.message ?? 'No concept model is open.' }
+    if (!this.#gpu) return { backend: 'wasm', threads: runtime.threads, reason: this.#refusal?.message ?? processorChosen }
     const { description, vendor, architecture, software, features, limits } = this.#gpu.info
-    return { gpu: true, software, description: description || `${vendor} ${architecture}`.trim() || 'an unnamed adapter', features, limits }
+    return {
+      backend: 'webgpu',
+      software,
+      description: description || `${vendor} ${architecture}`.trim() || 'an unnamed adapter',
+      features,
+      limits,
+    }
   }
 }

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Gpu, requestGpu } from '../gpu'
 import { generate } from '../models/generate'
-import { OneTower } from '../models/one-tower'
+import { loadOneTower } from '../models/machine'
 import { OneTowerReference } from '../models/one-tower-reference'
 import { oneTowerShapes } from '../models/shapes'
 import { worstOffender } from '../ops/compare'
@@ -20,7 +20,7 @@ describe.each(file.cases)('as PyTorch computes it: $name', ({ model: sizes, inpu
   })
   afterAll(() => gpu.destroy())
 
-  test('concepts generated on the GPU', async () => {
+  test.each(['webgpu', 'wasm'] as const)('concepts generated on %s', async (backend) => {
     const { stream, amp } = inputs.document
     const { stream_pattern: pattern, amp: noiseAmp } = inputs.initial_noise
     const prompt = scaledStream(stream, inputs.prompt_length * dim, amp)
@@ -34,7 +34,7 @@ describe.each(file.cases)('as PyTorch computes it: $name', ({ model: sizes, inpu
       initialNoiseScale: initial_noise_scale,
       epsilonScaling: epsilon_scaling ?? 1,
     }
-    const model = await OneTower.load(gpu, weights, architecture)
+    const model = await loadOneTower(backend === 'wasm' ? backend : gpu, weights, architecture)
     const generated: number[] = []
     for await (const { concept } of generate(model, prompt, { noise, sampling, maxConcepts: 3 })) generated.push(...concept)
     model.dispose()
@@ -44,10 +44,10 @@ describe.each(file.cases)('as PyTorch computes it: $name', ({ model: sizes, inpu
   test('an interleaved training pass in f64', () => {
     const rows = (values: number[]) => inputs.timesteps.map((_, n) => values.slice(n * dim, (n + 1) * dim))
     const [clean, noisy] = [rows(expected.clean), rows(expected.noisy)]
-    const sequence = inputs.timesteps.map((timestep, n) => ({
+    const sequence = inputs.timesteps.map((step, n) => ({
       clean: clean[n]!,
-      noisy: noisy[n]!,
-      timestep,
+      unfinished: noisy[n]!,
+      step,
       alone: inputs.alone.includes(n),
     }))
     const outputs = new OneTowerReference(weights, architecture).forward(sequence)

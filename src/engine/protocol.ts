@@ -4,8 +4,8 @@ import type { MemorySource } from '../store/memory-chunk'
 
 export type { MemorySource }
 
-/** Which machinery predicts concepts. `auto` takes WebGPU where there is an adapter. */
-export type Backend = 'auto' | 'webgpu'
+/** What predicts concepts: `webgpu`, `wasm` (the processor, by ONNX Runtime), or `auto`: WebGPU where there is an adapter, else wasm. */
+export type Backend = 'auto' | 'webgpu' | 'wasm'
 
 /** A generated concept, ready to show. */
 export interface Concept {
@@ -17,6 +17,11 @@ export interface Concept {
   language: string
   /** The concept itself, `[dim]`, in the raw (denormalised) space. */
   embedding: Float32Array
+  /**
+   * Where `trajectory` asked for it and the concept model denoises: the concept as the model saw it after each denoising step, `[steps, dim]`
+   * row-major, raw space, from the first guess out of noise to `embedding`, its last row.
+   */
+  trajectory?: Float32Array
   /** Milliseconds spent predicting the vector and decoding it into text. */
   timing: { predict: number; decode: number }
   /** With the first concept only, where any were recalled: see `ContinueResult.recalled`. */
@@ -43,7 +48,7 @@ export interface RememberedConcept {
  * How a concept is sampled. Each family of concept models has settings of its own: `ConceptModelInfo.settings` has those of a model, and any other
  * is refused with `InvalidInput`. The manifest's decoding defaults hold for what is left out.
  */
-export interface SamplingSettings extends Partial<DiffusionSettings>, Partial<BaseLcmSettings> {}
+export interface SamplingSettings extends Partial<DiffusionSettings>, Partial<BaseLcmSettings>, Partial<QuantLcmSettings> {}
 
 /** How a diffusion model, Two-Tower or One-Tower, draws a concept from noise (reference names in parentheses). */
 export interface DiffusionSettings {
@@ -69,12 +74,50 @@ export interface BaseLcmSettings {
   temperature: number
 }
 
-export interface ContinueSettings extends SamplingSettings {
+/** How a Quant-LCM chooses a unit of each codebook. */
+export interface QuantLcmSettings {
+  /** g, 0 to 1000: how strongly the text so far guides the choice; 1 is no guidance. */
+  guidance: number
+  /**
+   * 0 to 1000; 0 takes the likeliest unit. Quant-LCM-d divides its logits by it, Quant-LCM-c the squared distances of centroids in normalised space by
+   * it times the number of dimensions, which is about the squared length of a concept there.
+   */
+  temperature: number
+  /** How many of the likeliest units are drawn from, 1 to 65536. */
+  topK: number
+}
+
+/**
+ * How concepts are put into words: by beam search, or, where `textTopK`, `textTopP` or `textTemperature` is given, by drawing one token after another with
+ * the call's `seed` (same seed, same device: same text). `InvalidInput` for `beam` together with one of them.
+ */
+export interface TextSettings {
+  /** Beam size, 1 (greedy) to 64. Default: the model's. */
+  beam?: number
+  /** Draws from the `textTopK` likeliest tokens only, 1 or more. Default: from all. */
+  textTopK?: number
+  /** Draws from the nucleus only: the likeliest tokens whose probability together exceeds `textTopP`, 0 to 1; with `textTopK`, of those. Default: from all. */
+  textTopP?: number
+  /**
+   * What the logits are divided by, above 0 to 100: below 1 likely words become likelier, above 1 all become more alike. Default 1. `temperature`
+   * and `topK` of a concept model are another thing: they choose the concept, these its words.
+   */
+  textTemperature?: number
+  /** Longest sentence in tokens, special tokens included, from 3. Default and most: the model's limit. */
+  maxTokens?: number
+}
+
+export interface DecodeRequest extends TextSettings {
+  language: string
+  seed: number
+}
+
+export interface ContinueSettings extends SamplingSettings, TextSettings {
   concepts: number
   seed: number
-  beam?: number
   conceptModel?: string
   recall?: number
+  trajectory?: boolean
 }
 
 export interface ContinueRequest extends ContinueSettings {
@@ -86,6 +129,30 @@ export interface ContinueRequest extends ContinueSettings {
 /** `to` by default: the language of the last sentence. */
 export interface ContinueDocumentRequest extends ContinueSettings {
   to?: string
+}
+
+/** Several texts continued together, each `samples` times: sample k of a text with the seed `seed + k`. */
+export interface ContinueManyRequest extends Omit<ContinueSettings, 'recall'> {
+  texts: string[]
+  samples: number
+  language: string
+  to: string
+}
+
+/** A generated concept of one of several texts. `timing` is that of all concepts made together with it. */
+export interface ConceptOfMany extends Omit<Concept, 'recalled'> {
+  /** Index of the text. */
+  document: number
+  /** 0 … samples − 1. */
+  sample: number
+}
+
+/** How the continuation of one of several texts ended. */
+export interface ContinuedDocument extends Omit<ContinueResult, 'recalled'> {
+  /** Index of the text. */
+  document: number
+  /** 0 … samples − 1. */
+  sample: number
 }
 
 /** What can be done to a document; `open` changes nothing but what is remembered of it. */
@@ -112,6 +179,8 @@ export interface DocumentContent {
   /** Empty when it was given none. */
   title: string
   sentences: DocumentSentence[]
+  /** Whether its sentences are in the concept memory. */
+  remembered: boolean
 }
 
 /** A document in the list of those kept in this browser. */
@@ -157,11 +226,11 @@ export interface RowCounts {
   computed: number
 }
 
-export interface TranslateRequest {
+export interface TranslateRequest extends TextSettings {
   text: string
   from: string
   to: string
-  beam?: number
+  seed: number
 }
 
 export interface Translation {
@@ -193,9 +262,9 @@ export interface ModelInfo {
   dim: number
   languages: { code: string; name: string }[]
   maxCharacters: number
-  /** By name, as `conceptModel` takes it. */
+  /** By name, as `conceptModel` takes it. None in a folder that has a space only. */
   conceptModels: Record<string, ConceptModelInfo>
-  /** A key of `conceptModels`. */
+  /** A key of `conceptModels`; empty where there are none. */
   defaultConceptModel: string
   device: DeviceInfo
   storage: StorageInfo
@@ -226,9 +295,10 @@ export type ConceptModelInfo = {
 } & (
   | { family: 'two_tower' | 'one_tower' /** All that apply, with their defaults. */; settings: DiffusionSettings }
   | { family: 'base_lcm' /** All that apply, with their defaults. */; settings: BaseLcmSettings }
+  | { family: 'quant_lcm_c' | 'quant_lcm_d' /** All that apply, with their defaults. */; settings: QuantLcmSettings }
 )
 
-/** Where concepts are predicted, or why they cannot be. */
+/** What predicts concepts: a GPU, or the processor on so many threads, with why that and no GPU. */
 export type DeviceInfo =
-  | { gpu: true; software: boolean; description: string; features: string[]; limits: Record<string, number> }
-  | { gpu: false; reason: string }
+  | { backend: 'webgpu'; software: boolean; description: string; features: string[]; limits: Record<string, number> }
+  | { backend: 'wasm'; threads: number; reason: string }

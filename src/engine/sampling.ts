@@ -10,12 +10,16 @@ export function describeConceptModel(manifest: ConceptModelManifest): ConceptMod
     const { sample, temperature } = manifest.decoding
     return { family: 'base_lcm', ...common, settings: { temperature: sample ? temperature : 0 } }
   }
-  const { steps, guidanceScale, guidanceRescale, initialNoiseScale, epsilonScaling } = manifest.decoding
-  return {
-    family: manifest.family,
-    ...common,
-    settings: { steps, timesteps: 'reference', guidance: guidanceScale, guidanceRescale, initialNoiseScale, epsilonScaling, eta: 0 },
+  if (manifest.family === 'two_tower' || manifest.family === 'one_tower') {
+    const { steps, guidanceScale, guidanceRescale, initialNoiseScale, epsilonScaling } = manifest.decoding
+    return {
+      family: manifest.family,
+      ...common,
+      settings: { steps, timesteps: 'reference', guidance: guidanceScale, guidanceRescale, initialNoiseScale, epsilonScaling, eta: 0 },
+    }
   }
+  const { guidanceScale: guidance, temperature, topK } = manifest.decoding
+  return { family: manifest.family, ...common, settings: { guidance, temperature, topK } }
 }
 
 /**
@@ -37,7 +41,13 @@ export function samplingOptions(manifest: ConceptModelManifest, given: SamplingS
   return guidanceScale === undefined ? options : { ...options, guidanceScale }
 }
 
-const familyNames = { two_tower: 'Two-Tower', one_tower: 'One-Tower', base_lcm: 'Base-LCM' }
+const familyNames = {
+  two_tower: 'Two-Tower',
+  one_tower: 'One-Tower',
+  base_lcm: 'Base-LCM',
+  quant_lcm_c: 'Quant-LCM-c',
+  quant_lcm_d: 'Quant-LCM-d',
+}
 
 const settingNames: (keyof SamplingSettings)[] = [
   'steps',
@@ -48,4 +58,5 @@ const settingNames: (keyof SamplingSettings)[] = [
   'epsilonScaling',
   'eta',
   'temperature',
+  'topK',
 ]

@@ -16,3 +16,8 @@ export function keepTypedErrors(): void {
     },
   })
 }
+
+/** The array, to be moved and not copied across the worker boundary. */
+export function transferred(array: Float32Array): Float32Array {
+  return Comlink.transfer(array, [array.buffer as ArrayBuffer])
+}

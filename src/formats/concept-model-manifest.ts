@@ -1,7 +1,7 @@
 import type { Field } from './field'
 
-/** A concept model of a model folder; the keys of `architecture` and `scheduler` are the reference's (lcm.md §§2-4, 6). */
-export type ConceptModelManifest = TwoTowerManifest | OneTowerManifest | BaseLcmManifest
+/** A concept model of a model folder; the keys of `architecture` and `scheduler` are the reference's (lcm.md §§2-4, 6, 7). */
+export type ConceptModelManifest = TwoTowerManifest | OneTowerManifest | BaseLcmManifest | QuantLcmManifest
 
 /** A Two-Tower diffusion concept model. */
 export interface TwoTowerManifest extends DiffusionManifest {
@@ -52,6 +52,23 @@ export interface BaseLcmManifest {
   }
 }
 
+/** A Quant-LCM: it refines a concept codebook by codebook, -d by predicting units, -c by regressing the concept and taking near centroids. */
+export interface QuantLcmManifest {
+  family: QuantLcmFamily
+  file: string
+  architecture: QuantLcmArchitecture
+  /** Defaults a caller may override. */
+  decoding: CommonDecoding & {
+    guidanceScale: number
+    /** 0 to 1000; 0 takes the best unit. */
+    temperature: number
+    /** Units that may be drawn, 1 to 65536. */
+    topK: number
+  }
+}
+
+export type QuantLcmFamily = 'quant_lcm_c' | 'quant_lcm_d'
+
 /** What ends a document, and how its concepts are turned into text. */
 interface CommonDecoding {
   /** Cosine similarity to the end-of-text concept from which a document ends. */
@@ -85,7 +102,18 @@ export interface BaseLcmArchitecture extends CommonArchitecture {
   layers: number
 }
 
-const families = ['two_tower', 'base_lcm', 'one_tower'] as const
+export interface QuantLcmArchitecture extends CommonArchitecture {
+  layers: number
+  /** Numbers in the embedding of how many codebooks are in a sum, which is joined to it. */
+  codebook_embed_dim: number
+  n_codebooks: number
+  n_units_per_codebook: number
+}
+
+/** Most units in a codebook, and most that may be chosen among. */
+export const mostUnits = 65_536
+
+const families = ['two_tower', 'base_lcm', 'one_tower', 'quant_lcm_c', 'quant_lcm_d'] as const
 const betaSchedules = ['squaredcos_cap_v2', 'linear', 'scaled_linear', 'sigmoid'] as const
 const timestepSpacings = ['trailing', 'leading', 'linspace'] as const
 const predictionTypes = ['sample', 'epsilon', 'v_prediction'] as const
@@ -98,6 +126,7 @@ const predictionTypes = ['sample', 'epsilon', 'v_prediction'] as const
 export function parseConceptModel(model: Field, files: Record<string, unknown>, dim: number): ConceptModelManifest {
   const family = model.at('family').oneOf(families)
   if (family === 'base_lcm') return parseBaseLcm(model, files, dim)
+  if (family === 'quant_lcm_c' || family === 'quant_lcm_d') return parseQuantLcm(family, model, files, dim)
   const architecture = model.at('architecture')
   const sizes = parseSizes(architecture, dim)
   const diffusion = parseDiffusion(model, files)
@@ -146,6 +175,28 @@ function parseBaseLcm(model: Field, files: Record<string, unknown>, dim: number)
     decoding: {
       sample: decoding.at('sample').oneOf([true, false]),
       temperature: decoding.at('temperature').number(0, 1000),
+      ...parseCommonDecoding(decoding),
+    },
+  }
+}
+
+function parseQuantLcm(family: QuantLcmFamily, model: Field, files: Record<string, unknown>, dim: number): QuantLcmManifest {
+  const architecture = model.at('architecture')
+  const decoding = model.at('decoding')
+  return {
+    family,
+    file: model.at('file').file(files),
+    architecture: {
+      ...parseSizes(architecture, dim),
+      layers: architecture.at('layers').integer(1, 1024),
+      codebook_embed_dim: architecture.at('codebook_embed_dim').integer(1, 65_536),
+      n_codebooks: architecture.at('n_codebooks').integer(1, 1024),
+      n_units_per_codebook: architecture.at('n_units_per_codebook').integer(1, mostUnits),
+    },
+    decoding: {
+      guidanceScale: decoding.at('guidanceScale').number(0, 1000),
+      temperature: decoding.at('temperature').number(0, 1000),
+      topK: decoding.at('topK').integer(1, mostUnits),
       ...parseCommonDecoding(decoding),
     },
   }

@@ -21,6 +21,8 @@ function example() {
       'two-tower.safetensors': file,
       'base-lcm.safetensors': file,
       'one-tower.safetensors': file,
+      'quant-lcm-c.safetensors': file,
+      'quant-lcm-d.safetensors': file,
       'MODEL_CARD.md': file,
     },
     space: {
@@ -104,8 +106,29 @@ function example() {
           beam: 5,
         },
       },
+      'quant-lcm-c': quantLcm('quant_lcm_c', 'quant-lcm-c.safetensors', 0.14),
+      'quant-lcm-d': quantLcm('quant_lcm_d', 'quant-lcm-d.safetensors', 1),
     },
     defaultConceptModel: 'two-tower',
+  }
+}
+
+function quantLcm(family: string, file: string, temperature: number) {
+  return {
+    family,
+    file,
+    architecture: {
+      sonar_dim: 256,
+      model_dim: 256,
+      heads: 4,
+      layers: 8,
+      codebook_embed_dim: 64,
+      ffn_inner: 768,
+      max_seq_len: 512,
+      n_codebooks: 64,
+      n_units_per_codebook: 8192,
+    },
+    decoding: { guidanceScale: 1.5, temperature, topK: 5, endOfTextThreshold: 0.9, stopOnRepetitionThreshold: 0.9, beam: 5 },
   }
 }
 
@@ -143,8 +166,15 @@ describe('parseManifest', () => {
     expect(manifest.conceptModels['two-tower']).toMatchObject({ scheduler: { beta_start: 0.001 } })
   })
 
+  test('a folder may have a space only', () => {
+    const { defaultConceptModel, ...rest } = example()
+    const spaceOnly = { ...rest, conceptModels: {}, defaultConceptModel: '' }
+    expect(parseManifest({ ...rest, conceptModels: {} })).toEqual(spaceOnly)
+    expect(parseManifest({ ...rest, conceptModels: {}, defaultConceptModel })).toEqual(spaceOnly)
+  })
+
   // A folder may have fewer concept models, as long as the default is there.
-  const optional = ['conceptModels.base-lcm', 'conceptModels.one-tower']
+  const optional = ['base-lcm', 'one-tower', 'quant-lcm-c', 'quant-lcm-d'].map((name) => `conceptModels.${name}`)
   test.each(paths(example()).filter((path) => !optional.includes(path)))('a missing %s is a ModelFormatError', (path) => {
     expect(() => parseManifest(changed(path, undefined))).toThrow(ModelFormatError)
   })
@@ -168,6 +198,15 @@ describe('parseManifest', () => {
     ['conceptModels.one-tower.architecture.timestep_embed_dim', 0.5],
     ['conceptModels.one-tower.scheduler.prediction_type', 'noise'],
     ['conceptModels.one-tower.decoding.steps', 101],
+    ['conceptModels.quant-lcm-c.family', 'base_lcm'],
+    ['conceptModels.quant-lcm-d.family', 'quant_lcm'],
+    ['conceptModels.quant-lcm-c.architecture.n_codebooks', 0],
+    ['conceptModels.quant-lcm-d.architecture.n_units_per_codebook', 65_537],
+    ['conceptModels.quant-lcm-d.architecture.codebook_embed_dim', '64'],
+    ['conceptModels.quant-lcm-c.decoding.topK', 0],
+    ['conceptModels.quant-lcm-d.decoding.topK', 1.5],
+    ['conceptModels.quant-lcm-d.decoding.temperature', -1],
+    ['conceptModels.quant-lcm-c.decoding.guidanceScale', null],
     ['conceptModels.two-tower.family', 'base_lcm'],
     ['conceptModels.base-lcm.family', 'two_tower'],
     ['conceptModels.base-lcm.file', 'other.safetensors'],
@@ -220,12 +259,15 @@ describe('parseManifest', () => {
   })
 
   test('a family that is not known is named, whatever it is', () => {
-    const unknown = fc.jsonValue().filter((value) => !['two_tower', 'base_lcm', 'one_tower'].includes(value as string))
+    const families = ['two_tower', 'base_lcm', 'one_tower', 'quant_lcm_c', 'quant_lcm_d']
+    const unknown = fc.jsonValue().filter((value) => !families.includes(value as string))
+    const names = families.map((family) => family.replaceAll('_', '-'))
     fc.assert(
-      fc.property(fc.constantFrom('two-tower', 'base-lcm', 'one-tower'), unknown, (name, family) => {
+      fc.property(fc.constantFrom(...names), unknown, (name, family) => {
         const parse = () => parseManifest(changed(`conceptModels.${name}.family`, family))
         expect(parse).toThrow(ModelFormatError)
-        expect(parse).toThrow(`manifest.conceptModels.${name}.family must be one of "two_tower", "base_lcm", "one_tower"`)
+        const known = families.map((family) => `"${family}"`).join(', ')
+        expect(parse).toThrow(`manifest.conceptModels.${name}.family must be one of ${known}`)
       }),
     )
   })

@@ -13,8 +13,9 @@ export interface Manifest {
   /** Every file of the folder but the manifest itself, by its name relative to the folder. */
   files: Record<string, FileEntry>
   space: SpaceManifest
+  /** None in a folder that has a space only. */
   conceptModels: Record<string, ConceptModelManifest>
-  /** A key of `conceptModels`. */
+  /** A key of `conceptModels`; empty where there are none. */
   defaultConceptModel: string
 }
 
@@ -64,8 +65,11 @@ export function parseManifest(json: unknown): Manifest {
   })
   const space = parseSpace(root.at('space'), files)
   const conceptModels = root.at('conceptModels').map((model) => parseConceptModel(model, files, space.dim))
-  const defaultConceptModel = root.at('defaultConceptModel').text()
-  if (!Object.hasOwn(conceptModels, defaultConceptModel)) throw root.at('defaultConceptModel').wrong('is not one of conceptModels')
+  const hasConceptModels = Object.keys(conceptModels).length > 0
+  const defaultConceptModel = hasConceptModels ? root.at('defaultConceptModel').text() : ''
+  if (hasConceptModels && !Object.hasOwn(conceptModels, defaultConceptModel)) {
+    throw root.at('defaultConceptModel').wrong('is not one of conceptModels')
+  }
   return {
     format: 'noema-model',
     formatVersion: 1,

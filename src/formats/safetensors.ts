@@ -36,6 +36,20 @@ export interface TensorSource {
   has(name: string): boolean
 }
 
+/** A tensor of a source. @throws ModelFormatError when it is missing or has another shape. */
+export function requireTensor(source: TensorSource, name: string, shape: readonly number[]): StoredTensor {
+  if (!source.has(name)) throw new ModelFormatError(`The weights have no tensor "${name}" of shape [${shape}].`, { tensor: name })
+  const stored = source.get(name)
+  if (stored.shape.length !== shape.length || stored.shape.some((length, axis) => length !== shape[axis])) {
+    throw new ModelFormatError(`Tensor "${name}" must have shape [${shape}] for this architecture, not [${stored.shape}].`, {
+      tensor: name,
+      expected: String(shape),
+      found: String(stored.shape),
+    })
+  }
+  return stored
+}
+
 /** The tensors of one safetensors file. `get` gives a matrix stored in int8 or int4 as F16, made anew each time. */
 export class Safetensors implements TensorSource {
   readonly #tensors: ReadonlyMap<string, StoredTensor>

@@ -5,6 +5,7 @@ import { type Gpu, requestGpu } from '../gpu'
 import { worstOffender } from '../ops/compare'
 import { BaseLcm } from './base-lcm'
 import { generate, seededNoise } from './generate'
+import { loadBaseLcm } from './machine'
 import { Normalizer } from './normalizer'
 import { Random } from './random'
 import { RandomWeights } from './random-weights'
@@ -48,31 +49,35 @@ test('a missing tensor is named', async () => {
   await expect(BaseLcm.load(gpu, source, architecture)).rejects.toThrow('postnet.fc.bias')
 })
 
-test('the prediction is that of the plain form in f64, with the noise of the temperature added in normalised space', async () => {
-  for (const sizes of [architecture, { sonar_dim: 23, model_dim: 36, heads: 3, layers: 3, ffn_inner: 53, max_seq_len: 20 }]) {
-    const source = new RandomWeights(baseLcmShapes(sizes))
-    const dim = sizes.sonar_dim
-    const values = (name: string) => toFloat32(source.get(`frontend.sonar_normalizer.${name}`))
-    const normalizer = new Normalizer(values('center'), values('scale'))
-    const [model, reference] = [await BaseLcm.load(gpu, source, sizes), new BaseLcmReference(source, sizes)]
-    const concepts = new Random(4, 0).gaussians(9 * dim)
-    const normalized = normalizer.normalize(concepts)
-    const rows = Array.from({ length: 9 }, (_, n) => normalized.subarray(n * dim, (n + 1) * dim))
-    await model.append(concepts)
-    const noise = seededNoise(5)(9)
-    const draws = seededNoise(5)(9)(dim)
-    const plain = await model.predict({ noise: () => expect.fail('nothing is drawn without a temperature') })
-    const sampled = await model.predict({ noise, sampling: { temperature: 0.7 } })
-    for (const [got, temperature] of [
-      [plain, 0],
-      [sampled, 0.7],
-    ] as const) {
-      const want = reference.predict(rows, draws, temperature)
-      expect(worstOffender(normalizer.normalize(got), want).relative).toBeLessThan(2e-5)
+test.each(['webgpu', 'wasm'] as const)(
+  'the prediction on %s is that of the plain form in f64, with the noise of the temperature added in normalised space',
+  async (backend) => {
+    for (const sizes of [architecture, { sonar_dim: 23, model_dim: 36, heads: 3, layers: 3, ffn_inner: 53, max_seq_len: 20 }]) {
+      const source = new RandomWeights(baseLcmShapes(sizes))
+      const dim = sizes.sonar_dim
+      const values = (name: string) => toFloat32(source.get(`frontend.sonar_normalizer.${name}`))
+      const normalizer = new Normalizer(values('center'), values('scale'))
+      const model = await loadBaseLcm(backend === 'wasm' ? backend : gpu, source, sizes)
+      const reference = new BaseLcmReference(source, sizes)
+      const concepts = new Random(4, 0).gaussians(9 * dim)
+      const normalized = normalizer.normalize(concepts)
+      const rows = Array.from({ length: 9 }, (_, n) => normalized.subarray(n * dim, (n + 1) * dim))
+      await model.append(concepts)
+      const noise = seededNoise(5)(9)
+      const draws = seededNoise(5)(9)(dim)
+      const plain = await model.predict({ noise: () => expect.fail('nothing is drawn without a temperature') })
+      const sampled = await model.predict({ noise, sampling: { temperature: 0.7 } })
+      for (const [got, temperature] of [
+        [plain, 0],
+        [sampled, 0.7],
+      ] as const) {
+        const want = reference.predict(rows, draws, temperature)
+        expect(worstOffender(normalizer.normalize(got), want).relative).toBeLessThan(2e-5)
+      }
+      model.dispose()
     }
-    model.dispose()
-  }
-})
+  },
+)
 
 test('a temperature gives the same text for the same seed, another for another, and is checked', async () => {
   const model = await BaseLcm.load(gpu, new RandomWeights(baseLcmShapes(architecture)), architecture)

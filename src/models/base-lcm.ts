@@ -1,17 +1,16 @@
-import { InvalidInput, throwIfAborted } from '../errors'
 import type { BaseLcmArchitecture } from '../formats/concept-model-manifest'
 import type { TensorSource } from '../formats/safetensors'
 import type { Gpu, Program, Tensor } from '../gpu'
+import { BaseLcmBatch } from './base-lcm-batch'
 import { CachedModel, type SharedParts } from './cached-model'
 import type { PredictOptions } from './concept-model'
 import { Contextualizer, type ContextualizerWeights, loadContextualizer } from './contextualizer'
 import { loadKernels } from './kernels'
-import { Normalizer } from './normalizer'
+import { loadNormalizer } from './normalizer'
+import { sampledPrediction } from './temperature'
 import { ModelWeights, type Projection, requireSizes } from './weights'
 
-const maximumTemperature = 1000
-
-interface BaseLcmParts extends SharedParts {
+export interface BaseLcmParts extends SharedParts {
   weights: ModelWeights
   contextualizer: ContextualizerWeights
   postnet: Projection
@@ -37,8 +36,7 @@ export class BaseLcm extends CachedModel<Contextualizer> {
       const names = { preLinear: 'frontend.pre_linear', stack: 'lcm' }
       const contextualizer = loadContextualizer(weights, names, { sonarDim, modelDim, heads, layers, ffnInner })
       const postnet = weights.projection('postnet.fc', sonarDim, modelDim)
-      const center = weights.values('frontend.sonar_normalizer.center', sonarDim)
-      const normalizer = new Normalizer(center, weights.values('frontend.sonar_normalizer.scale', sonarDim))
+      const normalizer = loadNormalizer(source, 'frontend.sonar_normalizer', sonarDim)
       const kernels = await loadKernels(gpu, weights.matrixTypes, { headDim: modelDim / heads, positions: capacity })
       return new BaseLcm({ gpu, kernels, normalizer, contextualizer, capacity, weights, postnet, users: 0 })
     } catch (error) {
@@ -62,27 +60,21 @@ export class BaseLcm extends CachedModel<Contextualizer> {
     return new BaseLcm(this.#parts)
   }
 
+  batch(documents: number, room: number): BaseLcmBatch {
+    return new BaseLcmBatch(this.#parts, documents, room)
+  }
+
   override dispose(): void {
     super.dispose()
     this.#prediction.destroy()
     if (--this.#parts.users === 0) this.#parts.weights.destroy()
   }
 
-  protected override async predictNormalized({ noise, sampling: { temperature = 0 } = {}, signal }: PredictOptions): Promise<Float32Array> {
-    if (!(temperature >= 0 && temperature <= maximumTemperature)) {
-      throw new InvalidInput(`temperature must be from 0 to ${maximumTemperature}, not ${temperature}.`, {
-        name: 'temperature',
-        value: temperature,
-      })
-    }
-    throwIfAborted(signal)
+  protected override predictNormalized(options: PredictOptions): Promise<Float32Array> {
     const { gpu } = this.#parts
-    gpu.submit([...this.memory.takePending(), this.#postnet])
-    const prediction = await gpu.read(this.#prediction)
-    throwIfAborted(signal)
-    if (temperature === 0) return prediction
-    const draws = noise(this.dim)
-    // Rounded where torch rounds: the factor, the product, the sum.
-    return prediction.map((value, i) => value + Math.fround(draws[i]! * Math.fround(temperature)))
+    return sampledPrediction(() => {
+      gpu.submit([...this.memory.takePending(), this.#postnet])
+      return gpu.read(this.#prediction)
+    }, options)
   }
 }

@@ -1,10 +1,10 @@
-import { InvalidInput } from '../errors'
 import type { Gpu, Program, Tensor } from '../gpu'
 import { createCursor } from '../ops'
 import type { ConceptModel, PredictOptions } from './concept-model'
 import { ContextMemory, initialRows } from './context-memory'
 import type { Kernels } from './kernels'
-import type { Normalizer } from './normalizer'
+import { requireConcepts, requireRange, Turn, wholeRows } from './memory-rules'
+import { type Normalizer, withRawTrajectory } from './normalizer'
 import { conceptsOfRows, readRows, type StateColumn, writeRows } from './state-rows'
 
 /** What the memories of one model have in common. */
@@ -37,7 +37,7 @@ export abstract class CachedModel<Reader extends DocumentReader> implements Conc
   protected readonly memory: ContextMemory
   readonly #gpu: Gpu
   readonly #normalizer: Normalizer
-  #busy = false
+  readonly #turn = new Turn()
 
   /** @param read makes the reader, with room for `rows` concepts at first */
   constructor({ gpu, normalizer, capacity }: SharedParts, read: (cursor: Tensor, rows: number) => Reader) {
@@ -76,8 +76,9 @@ export abstract class CachedModel<Reader extends DocumentReader> implements Conc
 
   predict(options: PredictOptions): Promise<Float32Array> {
     return this.alone(async () => {
-      if (this.length === 0) throw new InvalidInput('There is nothing to continue: append a concept first.')
-      return this.#normalizer.denormalize(await this.predictNormalized(options))
+      requireConcepts(this.length)
+      const normalized = await this.predictNormalized(withRawTrajectory(options, this.#normalizer))
+      return this.#normalizer.denormalize(normalized)
     })
   }
 
@@ -90,22 +91,17 @@ export abstract class CachedModel<Reader extends DocumentReader> implements Conc
   }
 
   async exportRows(start: number, end: number): Promise<Float32Array> {
-    if (!Number.isInteger(start) || start < 0 || start > end || !Number.isInteger(end) || end > this.length) {
-      throw new InvalidInput(`The memory has ${this.length} concepts; rows ${start} to ${end} are not among them.`)
-    }
+    requireRange(this.length, start, end)
     this.memory.flush()
-    return readRows(this.#gpu, this.columns, this.memory.concepts(start, end), { start, count: end - start, dim: this.dim })
+    return readRows(this.#gpu, this.columns, this.memory.concepts(start, end), { start, count: end - start })
   }
 
   importRows(rows: Float32Array): Promise<void> {
     return this.alone(async () => {
-      if (rows.length % this.rowWidth !== 0) {
-        throw new InvalidInput(`A row of state has ${this.rowWidth} numbers; ${rows.length} are not a whole number of rows.`)
-      }
       const start = this.length
-      const count = rows.length / this.rowWidth
+      const count = wholeRows(rows.length, this.rowWidth)
       const concepts = conceptsOfRows(rows, { count, dim: this.dim })
-      this.memory.adopt(concepts, () => writeRows(this.#gpu, this.columns, rows, { start, count, dim: this.dim }))
+      this.memory.adopt(concepts, () => writeRows(this.#gpu, this.columns, rows, { start, dim: this.dim }))
     })
   }
 
@@ -116,7 +112,7 @@ export abstract class CachedModel<Reader extends DocumentReader> implements Conc
     this.cursor.destroy()
   }
 
-  /** The normalised concept [dim] that follows those in memory; one or more are there. */
+  /** The normalised concept [dim] that follows those in memory; one or more are there. `onTrajectory` is given normalised ones. */
   protected abstract predictNormalized(options: PredictOptions): Promise<Float32Array>
 
   /** Where the rows of the state lie, in the order in which they are exported. */
@@ -130,14 +126,8 @@ export abstract class CachedModel<Reader extends DocumentReader> implements Conc
   /** Makes room for `rows` concepts in what `recordContext` keeps. */
   protected grow(_rows: number): void {}
 
-  /** Runs a call that uses the GPU state of this memory: two at once would write over each other. */
-  protected async alone<Value>(call: () => Promise<Value>): Promise<Value> {
-    if (this.#busy) throw new InvalidInput('This memory is in use by an earlier call: wait for it, or fork the model.')
-    this.#busy = true
-    try {
-      return await call()
-    } finally {
-      this.#busy = false
-    }
+  /** Runs a call that uses the GPU state of this memory. @throws InvalidInput while another does. */
+  protected alone<Value>(call: () => Promise<Value>): Promise<Value> {
+    return this.#turn.take(call)
   }
 }

@@ -35,21 +35,31 @@ export interface DiffusionOptions {
   dynamicThreshold?: { ratio: number; maximum: number }
 }
 
-/** How a concept is sampled; a model ignores the options of another family. */
+/** How a concept is sampled; a model ignores the options of another family. A Quant-LCM takes `guidanceScale` too, on logits (-d) or concepts (-c). */
 export interface SamplingOptions extends DiffusionOptions {
   /**
    * Standard deviation of the noise that a Base-LCM adds to its prediction in normalised space, 0 … 1000 (reference/lcm.md §2). The reference
    * adds it by default, at 1, and advises against it for models trained by squared error. Default 0: none, and none is drawn.
+   *
+   * In a Quant-LCM what the likelihoods of units are spread by, 0 … 1000: for -d p ∝ exp(logit / temperature), for -c p ∝ exp(−β |c − r|²) with
+   * β = 1 / (temperature · dim) in normalised space (reference/lcm.md §7). Default 0: the likeliest unit, and nothing is drawn; so is less than 1e-6.
    */
   temperature?: number
+  /** How many of the likeliest units of a codebook a Quant-LCM draws from, 1 … 65536. 1 draws nothing. Default: all. */
+  topK?: number
 }
 
 export interface PredictOptions {
   noise: NoiseSource
   sampling?: SamplingOptions
   signal?: AbortSignal
-  /** Called after every denoising step, which a Base-LCM does not have; costs one read-back a step. */
+  /** Called after every denoising step, which only a diffusion model has; costs one read-back a step. */
   onStep?: (step: DenoisingStep) => void
+  /**
+   * Called once, before `predict` resolves, with the raw concept as the model saw it after each denoising step, [steps, dim]; the last row is the
+   * predicted one. They are read back together with it. Not called by a Base-LCM, which has no steps.
+   */
+  onTrajectory?: (estimates: Float32Array) => void
 }
 
 /** A model that predicts the next concept of the document in its memory. One call at a time. */
@@ -86,6 +96,35 @@ export interface ConceptModel {
   importRows(rows: Float32Array): Promise<void>
   /** A second, empty memory over the same weights. */
   fork(): ConceptModel
+  /**
+   * Empty memories over the same weights for several documents of up to `room` concepts each, which are continued together: as many of `documents` as
+   * the GPU can hold, see `ConceptBatch.size`. Where it is missing, `ForkedBatch` does the same one document after another.
+   */
+  batch?(documents: number, room: number): ConceptBatch
   /** Frees this memory's GPU buffers, and the weights when no other memory uses them. */
+  dispose(): void
+}
+
+/** A document of a batch whose next concept is wanted. */
+export interface BatchRequest {
+  /** 0 … size − 1. */
+  document: number
+  noise: NoiseSource
+}
+
+/** Several documents that a model continues together, each as if it were alone, to the same bits. One call at a time. */
+export interface ConceptBatch {
+  /** Documents there are, 1 or more. */
+  readonly size: number
+  /**
+   * Adds the concepts of rows [n, rowWidth] that the model's own memory exported, where they followed the very concepts that the document has.
+   * @throws InvalidInput for a size that is not n·rowWidth, ContextFull.
+   */
+  importRows(document: number, rows: Float32Array): Promise<void>
+  /** Adds a raw concept [dim] to a document that something was predicted for. @throws InvalidInput, ContextFull. */
+  append(document: number, concept: Float32Array): Promise<void>
+  /** The raw concepts [dim] that follow those of some of the documents. @throws InvalidInput, Aborted, DeviceLost. */
+  predict(requests: readonly BatchRequest[], options?: Omit<PredictOptions, 'noise' | 'onStep' | 'onTrajectory'>): Promise<Float32Array[]>
+  /** Frees the GPU buffers. */
   dispose(): void
 }

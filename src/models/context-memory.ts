@@ -1,7 +1,9 @@
-import { ContextFull, InvalidInput, throwIfAborted } from '../errors'
+import { throwIfAborted } from '../errors'
 import type { Gpu, Program, Tensor } from '../gpu'
 import { writeCursor } from '../ops'
 import { blockRows } from './contextualizer'
+import { requireCut, requireRoom } from './memory-rules'
+import type { SampledDocument, SampledMemory } from './sampler'
 
 /** What a memory is made of: things with a row for every concept. */
 export interface MemoryParts {
@@ -21,7 +23,7 @@ export const initialRows = 64
  * The concepts of one document on their way into the caches of a model: in blocks, through the same programs whether they come all at once or
  * one by one. The last concept waits for `takePending`, so that encoding it and predicting the next are one submission.
  */
-export class ContextMemory {
+export class ContextMemory implements SampledMemory {
   readonly capacity: number
   /** Concepts there is room for now; programs that bind a cache are good for one value of it. */
   room: number
@@ -48,10 +50,16 @@ export class ContextMemory {
     return this.#length
   }
 
+  /** The one document, for `Sampler`. */
+  get documents(): SampledDocument[] {
+    return [{ length: this.#length, base: 0 }]
+  }
+
   /** Adds normalised concepts [n, dim]: all of them or, after an error or abort, none. @throws ContextFull, Aborted, DeviceLost. */
   async append(concepts: Float32Array, signal?: AbortSignal): Promise<void> {
     const count = concepts.length / this.#dim
-    const total = this.#totalWith(count)
+    const total = this.#length + count
+    requireRoom(total, this.capacity)
     if (count === 0) return
     throwIfAborted(signal)
     this.flush()
@@ -82,7 +90,8 @@ export class ContextMemory {
    */
   adopt(concepts: Float32Array, writeRows: () => void): void {
     const count = concepts.length / this.#dim
-    const total = this.#totalWith(count)
+    const total = this.#length + count
+    requireRoom(total, this.capacity)
     if (count === 0) return
     this.flush()
     this.#makeRoom(total)
@@ -112,19 +121,8 @@ export class ContextMemory {
 
   /** Forgets all concepts but the first `length`. @throws InvalidInput when there are fewer. */
   truncate(length: number): void {
-    if (!Number.isInteger(length) || length < 0 || length > this.#length) {
-      throw new InvalidInput(`The memory has ${this.#length} concepts and cannot be cut to ${length}.`)
-    }
+    requireCut(this.#length, length)
     if (length < this.#length) this.#restore(length)
-  }
-
-  #totalWith(count: number): number {
-    const total = this.#length + count
-    if (total <= this.capacity) return total
-    throw new ContextFull(`The document would have ${total} concepts; this model holds ${this.capacity}: start a new one or shorten it.`, {
-      concepts: total,
-      capacity: this.capacity,
-    })
   }
 
   #restore(length: number): void {

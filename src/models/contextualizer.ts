@@ -74,7 +74,7 @@ export class Contextualizer {
   readonly #caches: KeyValueCache[]
   readonly #scratch: { hidden: Tensor; normed: Tensor; query: Tensor; attended: Tensor; inner: Tensor }
 
-  /** @param rows concepts that there is room for at first */
+  /** @param rows concepts that there is room for at first, of all documents together */
   constructor(gpu: Gpu, kernels: Kernels, weights: ContextualizerWeights, cursor: Tensor, rows: number) {
     const { sonarDim, modelDim, ffnInner } = weights.architecture
     this.#weights = weights
@@ -92,13 +92,16 @@ export class Contextualizer {
     }
   }
 
-  /** Records the encoding of `rows` concepts that follow the `cursor.position` ones in the caches: `input` → `output`. */
-  record(program: Program, rows: number): void {
+  /**
+   * Records the encoding of `rows` concepts that follow the `cursor.position` ones in the caches: `input` → `output`.
+   * @param perRow each is the next of another document, whose caches begin at the base of its own entry of the cursor
+   */
+  record(program: Program, rows: number, perRow = false): void {
     const { linear, rmsNorm, rope, attention, swiGlu } = this.#kernels
     const { preLinear, layers, norm, architecture } = this.#weights
     const { hidden, normed, query, attended, inner } = this.#scratch
     const cursor = this.#cursor
-    const atCursor = { cursor, plus: 0 }
+    const atCursor = { cursor, plus: 0, perRow }
 
     linear.record(program, { input: this.input, ...preLinear, output: hidden, rows })
     for (const [index, layer] of layers.entries()) {
@@ -107,9 +110,9 @@ export class Contextualizer {
       linear.record(program, { input: normed, ...layer.query, output: query, rows })
       linear.record(program, { input: normed, ...layer.key, output: keys, rows, atCursor })
       linear.record(program, { input: normed, ...layer.value, output: values, rows, atCursor })
-      rope.record(program, { tensor: query, rows, cursor, atCursor: false })
-      rope.record(program, { tensor: keys, rows, cursor, atCursor: true })
-      attention.recordCausal(program, { query, keys, values, output: attended, rows, heads: architecture.heads, cursor })
+      rope.record(program, { tensor: query, rows, cursor, atCursor: false, perRow })
+      rope.record(program, { tensor: keys, rows, cursor, atCursor: true, perRow })
+      attention.recordCausal(program, { query, keys, values, output: attended, rows, heads: architecture.heads, cursor, perRow })
       linear.record(program, { input: attended, ...layer.attentionOutput, output: hidden, residual: hidden, rows })
 
       rmsNorm.record(program, { input: hidden, weight: layer.feedForwardNorm, output: normed, rows })

@@ -32,7 +32,8 @@ interface DenoiserLayer {
   query: Projection
   key: Projection
   value: Projection
-  /** The value projection's bias once more, on the CPU: what attention to the zero vector alone gives. */
+  /** The biases of key and value once more, on the CPU: the zero vector's key and value, and what attention to it alone gives. */
+  keyBias: Float32Array
   valueBias: Float32Array
   crossAttentionOutput: Projection
   feedForwardNorm: Tensor
@@ -53,6 +54,7 @@ export function loadDenoiser(weights: ModelWeights, architecture: DenoiserArchit
       query: square(`${name}.cross_attention.q_proj`),
       key: square(`${name}.cross_attention.k_proj`),
       value: square(`${name}.cross_attention.v_proj`),
+      keyBias: weights.values(`${name}.cross_attention.k_proj.bias`, modelDim),
       valueBias: weights.values(`${name}.cross_attention.v_proj.bias`, modelDim),
       crossAttentionOutput: square(`${name}.cross_attention.output_proj`),
       feedForwardNorm: weights.vector(`${name}.ffn_layer_norm.weight`, modelDim),
@@ -69,67 +71,68 @@ export function loadDenoiser(weights: ModelWeights, architecture: DenoiserArchit
 }
 
 /**
- * The denoiser of the Two-Tower model (reference/lcm.md §3.3), with the cross-attention keys and values of one document.
+ * The denoiser of the Two-Tower model (reference/lcm.md §3.3), with the cross-attention keys and values of one document, or of several.
  * It uses exact shortcuts: (a) self-attention over one key is output(value(h)); (b) attention to the zero vector alone is the value bias, so the
  * unconditional row of `attended` holds it from the start; (c) modulation is a table over the steps; (d) the context's keys and values are cached.
  */
 export class Denoiser implements DenoisingNetwork {
-  /** The noisy normalised concept, [1, sonarDim]. */
   readonly latent: Tensor
-  /** [2, sonarDim]: row 0 with the document in view, row 1 (unconditional) without. */
   readonly prediction: Tensor
+  readonly #gpu: Gpu
   readonly #weights: DenoiserWeights
   readonly #kernels: Kernels
   readonly #cursor: Tensor
-  /** Row 0 belongs to the zero vector in front of the context: its key and value are the biases. Row n + 1 belongs to concept n. */
+  /** Of each document, row 0 belongs to the zero vector in front of the context: its key and value are the biases. Row n + 1 belongs to concept n. */
   readonly #caches: KeyValueCache[]
-  /** Per layer the output of cross-attention [2, d]. */
+  /** Per layer the output of cross-attention [2 · documents, d]. */
   readonly #attended: Tensor[]
   readonly #scratch: { hidden: Tensor; normed: Tensor; value: Tensor; query: Tensor; inner: Tensor }
 
-  /** @param rows concepts that there is room for at first */
-  constructor(gpu: Gpu, kernels: Kernels, weights: DenoiserWeights, cursor: Tensor, rows: number) {
+  /** @param rows concepts of a document that there is room for at first */
+  constructor(gpu: Gpu, kernels: Kernels, weights: DenoiserWeights, cursor: Tensor, rows: number, documents = 1) {
     const { sonarDim, modelDim, ffnInner } = weights.architecture
+    this.#gpu = gpu
     this.#weights = weights
     this.#kernels = kernels
     this.#cursor = cursor
-    this.#caches = weights.layers.map(({ key, value }, index) => {
-      const cache = new KeyValueCache(gpu, `denoiser layer ${index}`, rows + 1, modelDim)
-      gpu.copy(key.bias, cache.keys)
-      gpu.copy(value.bias, cache.values)
+    this.#caches = weights.layers.map(({ keyBias, valueBias }, index) => {
+      const cache = new KeyValueCache(gpu, `denoiser layer ${index}`, documents * (rows + 1), modelDim)
+      for (let document = 0; document < documents; document++) {
+        gpu.write(cache.keys, keyBias, document * (rows + 1) * modelDim)
+        gpu.write(cache.values, valueBias, document * (rows + 1) * modelDim)
+      }
       return cache
     })
-    this.#attended = weights.layers.map(({ valueBias }) => {
-      const data = new Float32Array(2 * modelDim)
-      data.set(valueBias, modelDim)
-      return gpu.tensor('denoiser attended', [2, modelDim], { data })
-    })
-    this.latent = gpu.tensor('latent', [1, sonarDim])
-    this.prediction = gpu.tensor('prediction', [2, sonarDim])
+    this.#attended = weights.layers.map(() => gpu.tensor('denoiser attended', [2 * documents, modelDim]))
+    this.latent = gpu.tensor('latent', [documents, sonarDim])
+    this.prediction = gpu.tensor('prediction', [2 * documents, sonarDim])
     this.#scratch = {
-      hidden: gpu.tensor('denoiser hidden', [2, modelDim]),
-      normed: gpu.tensor('denoiser normed', [2, modelDim]),
-      value: gpu.tensor('denoiser value', [2, modelDim]),
-      query: gpu.tensor('denoiser query', [1, modelDim]),
-      inner: gpu.tensor('denoiser inner', [2, ffnInner]),
+      hidden: gpu.tensor('denoiser hidden', [2 * documents, modelDim]),
+      normed: gpu.tensor('denoiser normed', [2 * documents, modelDim]),
+      value: gpu.tensor('denoiser value', [2 * documents, modelDim]),
+      query: gpu.tensor('denoiser query', [documents, modelDim]),
+      inner: gpu.tensor('denoiser inner', [2 * documents, ffnInner]),
     }
   }
 
   /**
-   * Records one pass at step `cursor.step`: `latent` → `prediction`, with the first `cursor.contextLength` cache rows in view.
+   * Records one pass at step `cursor.step`: `latent` → `prediction`, with the first `cursor.contextLength` cache rows of each document in view.
    *
-   * @param rows 2 to compute the unconditional row as well
+   * @param rowsEach 2 to compute the unconditional rows as well
    * @param modulation per layer the table [steps, 9d] of `modulationTables`
+   * @param documents how many concepts are denoised at once
    */
-  recordStep(program: Program, rows: 1 | 2, modulation: readonly Tensor[]): void {
+  recordStep(program: Program, rowsEach: 1 | 2, modulation: readonly Tensor[], documents = 1): void {
     const { linear, rmsNorm, attention, swiGlu } = this.#kernels
     const { initialProjection, layers, norm, finalProjection, architecture } = this.#weights
     const { hidden, normed, value, query, inner } = this.#scratch
     const { latent, prediction } = this
     const { modelDim, heads } = architecture
     const cursor = this.#cursor
+    const rows = rowsEach * documents
+    if (rowsEach === 2) this.#placeUnconditional(documents)
 
-    linear.record(program, { input: latent, sharedInput: true, ...initialProjection, output: hidden, rows })
+    linear.record(program, { input: latent, inputRows: documents, ...initialProjection, output: hidden, rows })
     for (const [index, layer] of layers.entries()) {
       const { keys, values } = this.#caches[index]!
       const attended = this.#attended[index]!
@@ -141,9 +144,9 @@ export class Denoiser implements DenoisingNetwork {
       linear.record(program, { input: normed, ...layer.selfAttentionValue, output: value, rows })
       linear.record(program, { input: value, ...layer.selfAttentionOutput, output: hidden, rows, gate: gate(0), residual: hidden })
 
-      rmsNorm.record(program, { input: hidden, weight: layer.crossAttentionNorm, output: normed, rows: 1, modulation: modulate(1) })
-      linear.record(program, { input: normed, ...layer.query, output: query, rows: 1 })
-      attention.recordCross(program, { query, keys, values, output: attended, heads, cursor })
+      rmsNorm.record(program, { input: hidden, weight: layer.crossAttentionNorm, output: normed, rows: documents, modulation: modulate(1) })
+      linear.record(program, { input: normed, ...layer.query, output: query, rows: documents })
+      attention.recordCross(program, { query, keys, values, output: attended, heads, cursor, rows: documents, perRow: true })
       linear.record(program, { input: attended, ...layer.crossAttentionOutput, output: hidden, rows, gate: gate(1), residual: hidden })
 
       rmsNorm.record(program, { input: hidden, weight: layer.feedForwardNorm, output: normed, rows, modulation: modulate(2) })
@@ -154,10 +157,10 @@ export class Denoiser implements DenoisingNetwork {
     linear.record(program, { input: normed, ...finalProjection, output: prediction, rows })
   }
 
-  /** Records the keys and values of the `rows` context vectors that follow the `cursor.position` ones in the caches. */
-  recordContext(program: Program, context: Tensor, rows: number): void {
+  /** Records the keys and values of the `rows` context vectors that follow the `cursor.position` ones in the caches; `perRow` as in `Contextualizer.record`. */
+  recordContext(program: Program, context: Tensor, rows: number, perRow = false): void {
     const { linear } = this.#kernels
-    const atCursor = { cursor: this.#cursor, plus: 1 }
+    const atCursor = { cursor: this.#cursor, plus: 1, perRow }
     for (const [index, layer] of this.#weights.layers.entries()) {
       const { keys, values } = this.#caches[index]!
       linear.record(program, { input: context, ...layer.key, output: keys, rows, atCursor })
@@ -165,7 +168,7 @@ export class Denoiser implements DenoisingNetwork {
     }
   }
 
-  /** Makes room for `rows` concepts in all; programs must be recorded again. */
+  /** Makes room for `rows` concepts of the one document there is; programs must be recorded again. */
   grow(rows: number): void {
     for (const cache of this.#caches) cache.grow(rows + 1)
   }
@@ -177,5 +180,13 @@ export class Denoiser implements DenoisingNetwork {
 
   destroy(): void {
     for (const part of [this.latent, this.prediction, ...this.#attended, ...Object.values(this.#scratch), ...this.#caches]) part.destroy()
+  }
+
+  /** Leaves in every layer's output of cross-attention what the zero vector alone gives, behind the conditional rows. */
+  #placeUnconditional(documents: number): void {
+    const { layers, architecture } = this.#weights
+    for (const [index, { valueBias }] of layers.entries()) {
+      for (let row = documents; row < 2 * documents; row++) this.#gpu.write(this.#attended[index]!, valueBias, row * architecture.modelDim)
+    }
   }
 }

@@ -29,11 +29,16 @@ export interface GeneratedConcept {
 
 /** Noise from one seed, a whole number 0 … 2^53 − 1: the same concept for the same seed, position and document. */
 export function seededNoise(seed: number): (position: number) => NoiseSource {
-  if (!Number.isSafeInteger(seed) || seed < 0) throw new InvalidInput(`A seed is a whole number from 0 to 2^53 − 1, not ${seed}.`)
+  requireSeed(seed)
   return (position) => {
     const random = new Random(seed, position)
     return (count) => random.gaussians(count)
   }
+}
+
+/** @throws InvalidInput unless `seed` is a whole number, 0 … 2^53 − 1. */
+export function requireSeed(seed: number): void {
+  if (!Number.isSafeInteger(seed) || seed < 0) throw new InvalidInput(`A seed is a whole number from 0 to 2^53 − 1, not ${seed}.`)
 }
 
 /**
@@ -49,15 +54,21 @@ export async function* generate(
   prompt: Float32Array,
   options: GenerateOptions,
 ): AsyncGenerator<GeneratedConcept, void> {
-  check(model, prompt, options)
-  const { noise, sampling, signal, onStep } = options
+  requirePrompt(model, prompt)
+  requireOptions(model, options)
+  if (model.length > prompt.length / model.dim) {
+    throw new InvalidInput(
+      `The model remembers ${model.length} concepts, the prompt has only ${prompt.length / model.dim}: truncate the model first.`,
+    )
+  }
+  const { noise, sampling, signal, onStep, onTrajectory } = options
   const promptLength = prompt.length / model.dim
   let previous = prompt.subarray(prompt.length - model.dim)
   await model.append(prompt.subarray(model.length * model.dim), { signal })
   for (let position = promptLength; ; position++) {
     throwIfAborted(signal)
-    const concept = await model.predict({ noise: noise(position), sampling, signal, onStep })
-    const stop = stopReason(model, concept, previous, position - promptLength, options)
+    const concept = await model.predict({ noise: noise(position), sampling, signal, onStep, onTrajectory })
+    const stop = stopReason(concept, previous, { generated: position - promptLength, isFull: position === model.capacity }, options)
     yield { position, concept, stop }
     if (stop) return
     previous = concept
@@ -65,23 +76,23 @@ export async function* generate(
   }
 }
 
-/** The reference's tests in the reference's order; `generated` counts the concepts generated before this one. */
-function stopReason(
-  model: ConceptModel,
+/** The reference's tests in the reference's order; `generated` counts the concepts generated before this one, `isFull` says that no other would fit. */
+export function stopReason(
   concept: Float32Array,
   previous: Float32Array,
-  generated: number,
-  { maxConcepts, minConcepts = 1, endOfText, repetitionThreshold }: GenerateOptions,
+  { generated, isFull }: { generated: number; isFull: boolean },
+  { maxConcepts, minConcepts = 1, endOfText, repetitionThreshold }: Omit<GenerateOptions, 'noise'>,
 ): StopReason | null {
   if (generated >= minConcepts) {
     if (endOfText && cosine(concept, endOfText.concept) >= endOfText.threshold) return 'end-of-text'
     if (repetitionThreshold !== undefined && cosine(concept, previous) >= repetitionThreshold) return 'repetition'
   }
   if (generated + 1 >= maxConcepts) return 'length'
-  return model.length === model.capacity ? 'context-full' : null
+  return isFull ? 'context-full' : null
 }
 
-function check(model: ConceptModel, prompt: Float32Array, { maxConcepts, minConcepts = 1, endOfText }: GenerateOptions): void {
+/** @throws InvalidInput for a prompt that is empty, of another width or not finite, ContextFull for one that is too long. */
+export function requirePrompt(model: ConceptModel, prompt: Float32Array): void {
   const concepts = prompt.length / model.dim
   if (concepts === 0) throw new InvalidInput('There is nothing to continue: the prompt needs at least one concept.')
   if (!Number.isInteger(concepts)) throw new InvalidInput(`Concepts have ${model.dim} numbers each; the prompt has ${prompt.length}.`)
@@ -92,9 +103,10 @@ function check(model: ConceptModel, prompt: Float32Array, { maxConcepts, minConc
       capacity: model.capacity,
     })
   }
-  if (model.length > concepts) {
-    throw new InvalidInput(`The model remembers ${model.length} concepts, the prompt has only ${concepts}: truncate the model first.`)
-  }
+}
+
+/** @throws InvalidInput for options out of range. */
+export function requireOptions(model: ConceptModel, { maxConcepts, minConcepts = 1, endOfText }: Omit<GenerateOptions, 'noise'>): void {
   if (!Number.isInteger(maxConcepts) || maxConcepts < 1)
     throw new InvalidInput(`maxConcepts must be a whole number from 1, not ${maxConcepts}.`)
   if (!Number.isInteger(minConcepts) || minConcepts < 0)

@@ -1,10 +1,9 @@
 import type { Gpu, Program, Tensor } from '../gpu'
-import type { AddRows } from '../ops'
+import type { AddRows, Matrix } from '../ops'
 import type { DocumentReader } from './cached-model'
 import { blockRows } from './contextualizer'
 import type { Kernels } from './kernels'
 import { KeyValueCache } from './key-value-cache'
-import { timestepEmbedding, timestepFeatureWidth } from './modulation'
 import type { DenoisingNetwork } from './sampler'
 import type { StateColumn } from './state-rows'
 import type { FeedForward, ModelWeights, Projection } from './weights'
@@ -12,8 +11,8 @@ import type { FeedForward, ModelWeights, Projection } from './weights'
 export interface InterleavedArchitecture {
   /** Numbers in a concept. */
   sonarDim: number
-  /** e: numbers in the embedding of a timestep. */
-  timestepDim: number
+  /** e: numbers in the embedding of a step. */
+  stepDim: number
   /** d: width of the model. */
   modelDim: number
   heads: number
@@ -22,16 +21,24 @@ export interface InterleavedArchitecture {
   ffnInner: number
   /** Learned positions. */
   positions: number
+  /** Numbers in an output. */
+  outputs: number
+}
+
+/** How far a concept is from clean, as the model is told it: by the embedding of a step. */
+export interface StepEmbedding {
+  /** The embeddings [steps, e] of steps. The caller destroys them. */
+  embed: (steps: readonly number[]) => Tensor
+  /** The step of a clean concept. */
+  clean: number
 }
 
 export interface InterleavedWeights {
   architecture: InterleavedArchitecture
-  /** 256 → e → e, see `timestepEmbedding`. */
-  embedTime: { fc1: Projection; fc2: Projection }
   /** The columns of the input layer that take a concept, [d, sonarDim]. */
-  conceptColumns: Tensor
-  /** Those that take the embedding of its timestep, [d, e], and the bias. */
-  timestepColumns: Projection
+  conceptColumns: Matrix
+  /** Those that take the embedding of its step, [d, e], and the bias. */
+  stepColumns: Projection
   /** [positions, d] */
   positions: Tensor
   layers: InterleavedLayer[]
@@ -55,7 +62,7 @@ export interface InterleavedKernels extends Kernels {
 
 /** @throws ModelFormatError. */
 export function loadInterleavedTower(weights: ModelWeights, architecture: InterleavedArchitecture): InterleavedWeights {
-  const { sonarDim, timestepDim, modelDim, ffnInner, positions } = architecture
+  const { sonarDim, stepDim, modelDim, ffnInner, positions, outputs } = architecture
   const square = (name: string) => weights.projection(name, modelDim, modelDim)
   const layer = (index: number): InterleavedLayer => {
     const name = `lcm.layers.${index}`
@@ -69,27 +76,23 @@ export function loadInterleavedTower(weights: ModelWeights, architecture: Interl
       feedForward: weights.feedForward(`${name}.ffn`, modelDim, ffnInner),
     }
   }
-  const [conceptColumns, timestepColumns] = weights.columnBlocks('frontend.pre_linear.weight', modelDim, [sonarDim, timestepDim])
+  const [conceptColumns, stepColumns] = weights.columnBlocks('frontend.pre_linear.weight', modelDim, [sonarDim, stepDim])
   return {
     architecture,
-    embedTime: {
-      fc1: weights.projection('frontend.embed_time.fc1', timestepDim, timestepFeatureWidth),
-      fc2: weights.projection('frontend.embed_time.fc2', timestepDim, timestepDim),
-    },
     conceptColumns: conceptColumns!,
-    timestepColumns: { weight: timestepColumns!, bias: weights.vector('frontend.pre_linear.bias', modelDim) },
+    stepColumns: { weight: stepColumns!, bias: weights.vector('frontend.pre_linear.bias', modelDim) },
     positions: weights.table('frontend.pos_encoder.weight', positions, modelDim),
     layers: Array.from({ length: architecture.layers }, (_, index) => layer(index)),
     norm: weights.vector('lcm.layer_norm.weight', modelDim),
-    postnet: weights.projection('postnet.fc', sonarDim, modelDim),
+    postnet: weights.projection('postnet.fc', outputs, modelDim),
   }
 }
 
 /**
- * The transformer of the One-Tower model (reference/lcm.md §6), with the keys and values that one document's clean concepts have in it.
- * It uses exact shortcuts: (a) nothing attends to a noisy position but itself, so the clean ones are read once and cached, and all denoising steps
- * share them; (b) the last layer of a clean position is needed for its key and value alone; (c) the input layer is linear, so its part for the
- * timestep is a table over the steps; (d) attention to one key is its value, which is all that the unconditional row sees.
+ * The transformer of the One-Tower model and the Quant-LCMs (reference/lcm.md §§6, 7), with the keys and values that one document's clean concepts
+ * have in it. It uses exact shortcuts: (a) nothing attends to a noisy position but itself, so the clean ones are read once and cached, and all
+ * steps of a concept share them; (b) the last layer of a clean position is needed for its key and value alone; (c) the input layer is linear, so
+ * its part for the step is a table over the steps; (d) attention to one key is its value, which is all that the unconditional row sees.
  */
 export class InterleavedTower implements DocumentReader, DenoisingNetwork {
   readonly input: Tensor
@@ -98,39 +101,46 @@ export class InterleavedTower implements DocumentReader, DenoisingNetwork {
   readonly #gpu: Gpu
   readonly #kernels: InterleavedKernels
   readonly #weights: InterleavedWeights
+  readonly #steps: StepEmbedding
   readonly #cursor: Tensor
   /** One row longer than the document may be: that behind it is the noisy position's while a program runs, and belongs to nothing afterwards. */
   readonly #caches: KeyValueCache[]
-  /** [1, d]: what timestep 0, that of a clean concept, adds to the input layer. */
-  readonly #cleanTime: Tensor
+  /** [1, d]: what the step of a clean concept adds to the input layer. */
+  readonly #cleanStep: Tensor
   readonly #noBias: Tensor
   readonly #clean: Scratch
   readonly #noisy: Scratch
 
   /** @param rows concepts that there is room for at first */
-  constructor(gpu: Gpu, kernels: InterleavedKernels, weights: InterleavedWeights, cursor: Tensor, rows: number) {
-    const { sonarDim, modelDim } = weights.architecture
+  constructor(
+    gpu: Gpu,
+    { kernels, weights, steps }: { kernels: InterleavedKernels; weights: InterleavedWeights; steps: StepEmbedding },
+    cursor: Tensor,
+    rows: number,
+  ) {
+    const { sonarDim, modelDim, outputs } = weights.architecture
     this.#gpu = gpu
     this.#kernels = kernels
     this.#weights = weights
+    this.#steps = steps
     this.#cursor = cursor
     this.#caches = weights.layers.map((_, index) => new KeyValueCache(gpu, `layer ${index}`, rows + 1, modelDim))
-    this.#cleanTime = this.timeTable([0])
+    this.#cleanStep = this.stepTable([steps.clean])
     this.#noBias = gpu.tensor('no bias', [modelDim])
     this.input = gpu.tensor('concepts', [blockRows, sonarDim])
     this.latent = gpu.tensor('latent', [1, sonarDim])
-    this.prediction = gpu.tensor('prediction', [2, sonarDim])
+    this.prediction = gpu.tensor('prediction', [2, outputs])
     this.#clean = makeScratch(gpu, 'clean', blockRows, weights.architecture)
     this.#noisy = makeScratch(gpu, 'noisy', 2, weights.architecture)
   }
 
-  /** What timesteps add to the input layer, its bias included: [timesteps, d]. The caller destroys it. */
-  timeTable(timesteps: readonly number[]): Tensor {
-    const { embedTime, timestepColumns, architecture } = this.#weights
-    const embedding = timestepEmbedding(this.#gpu, this.#kernels, embedTime, timesteps)
-    const output = this.#gpu.tensor('times', [timesteps.length, architecture.modelDim])
-    const program = this.#gpu.program('times')
-    this.#kernels.linear.record(program, { input: embedding, ...timestepColumns, output, rows: timesteps.length })
+  /** What steps add to the input layer, its bias included: [steps, d]. The caller destroys it. */
+  stepTable(steps: readonly number[]): Tensor {
+    const { stepColumns, architecture } = this.#weights
+    const embedding = this.#steps.embed(steps)
+    const output = this.#gpu.tensor('steps', [steps.length, architecture.modelDim])
+    const program = this.#gpu.program('steps')
+    this.#kernels.linear.record(program, { input: embedding, ...stepColumns, output, rows: steps.length })
     this.#gpu.submit([program])
     embedding.destroy()
     return output
@@ -144,7 +154,7 @@ export class InterleavedTower implements DocumentReader, DenoisingNetwork {
     const cursor = this.#cursor
     const atCursor = { cursor, plus: 0 }
 
-    linear.record(program, { input: this.input, weight: conceptColumns, bias: this.#cleanTime, output: hidden, rows })
+    linear.record(program, { input: this.input, weight: conceptColumns, bias: this.#cleanStep, output: hidden, rows })
     addRows.record(program, { tensor: hidden, rows, table: positions, cursor, first: { plus: 0 } })
     for (const [index, layer] of layers.entries()) {
       const { keys, values } = this.#caches[index]!
@@ -158,16 +168,16 @@ export class InterleavedTower implements DocumentReader, DenoisingNetwork {
     }
   }
 
-  /** In the guided case both rows are of the same noisy concept. @param tables the one of `timeTable` */
-  recordStep(program: Program, rows: 1 | 2, [times]: readonly Tensor[]): void {
+  /** In the guided case both rows are of the same noisy concept. @param tables the one of `stepTable` */
+  recordStep(program: Program, rows: 1 | 2, [steps]: readonly Tensor[]): void {
     const { linear, rmsNorm, addRows, attention } = this.#kernels
     const { conceptColumns, positions, layers, norm, postnet, architecture } = this.#weights
     const { hidden, normed, query, attended } = this.#noisy
     const cursor = this.#cursor
     const atCursor = { cursor, plus: 1 }
 
-    linear.record(program, { input: this.latent, sharedInput: true, weight: conceptColumns, bias: this.#noBias, output: hidden, rows })
-    addRows.record(program, { tensor: hidden, rows, table: times!, cursor, first: 'step', sameRow: true })
+    linear.record(program, { input: this.latent, inputRows: 1, weight: conceptColumns, bias: this.#noBias, output: hidden, rows })
+    addRows.record(program, { tensor: hidden, rows, table: steps!, cursor, first: 'step', sameRow: true })
     addRows.record(program, { tensor: hidden, rows, table: positions, cursor, first: { plus: 1 }, sameRow: true })
     for (const [index, layer] of layers.entries()) {
       const { keys, values } = this.#caches[index]!
@@ -193,7 +203,7 @@ export class InterleavedTower implements DocumentReader, DenoisingNetwork {
   }
 
   destroy(): void {
-    const scratch = [...Object.values(this.#clean), ...Object.values(this.#noisy), this.#cleanTime, this.#noBias]
+    const scratch = [...Object.values(this.#clean), ...Object.values(this.#noisy), this.#cleanStep, this.#noBias]
     for (const part of [this.input, this.latent, this.prediction, ...scratch, ...this.#caches]) part.destroy()
   }
 

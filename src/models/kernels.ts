@@ -7,6 +7,7 @@ import {
   loadRmsNorm,
   loadRope,
   loadSwiGlu,
+  matrixType,
   type RmsNorm,
   type Rope,
   type SwiGluArguments,
@@ -27,20 +28,26 @@ export async function loadKernels(
   weightTypes: ReadonlySet<'f32' | 'f16'>,
   { headDim, positions }: { headDim: number; positions: number },
 ): Promise<Kernels> {
-  const byType = <Op>(load: (gpu: Gpu, type: 'f32' | 'f16') => Promise<Op>) =>
-    Promise.all([...weightTypes].map(async (type) => [type, await load(gpu, type)] as const)).then((loaded) => new Map<string, Op>(loaded))
   const [linears, swiGlus, rmsNorm, rope, attention] = await Promise.all([
-    byType((gpu, type) => loadLinear(gpu, type)),
-    byType((gpu, type) => loadSwiGlu(gpu, type)),
+    loadByType(weightTypes, (type) => loadLinear(gpu, type)),
+    loadByType(weightTypes, (type) => loadSwiGlu(gpu, type)),
     loadRmsNorm(gpu),
     loadRope(gpu, { headDim, positions }),
     loadAttention(gpu),
   ])
   return {
-    linear: { record: (program, call) => linears.get(call.weight.type)!.record(program, call) },
-    swiGlu: { record: (program, call) => swiGlus.get(call.gateWeight.type)!.record(program, call) },
+    linear: { record: (program, call) => linears.get(matrixType(call.weight))!.record(program, call) },
+    swiGlu: { record: (program, call) => swiGlus.get(matrixType(call.gateWeight))!.record(program, call) },
     rmsNorm,
     rope,
     attention,
   }
+}
+
+/** An operation for each type of weights that a model has, by type. */
+export async function loadByType<Op>(
+  weightTypes: ReadonlySet<'f32' | 'f16'>,
+  load: (type: 'f32' | 'f16') => Promise<Op>,
+): Promise<Map<string, Op>> {
+  return new Map(await Promise.all([...weightTypes].map(async (type) => [type, await load(type)] as const)))
 }

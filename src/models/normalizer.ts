@@ -1,4 +1,7 @@
 import { InvalidInput, ModelFormatError } from '../errors'
+import { toFloat32 } from '../formats/float16'
+import { requireTensor, type TensorSource } from '../formats/safetensors'
+import type { PredictOptions } from './concept-model'
 
 /** Per-dimension quantiles between which normalised values are kept, both [dim]. */
 export interface ClipRange {
@@ -59,4 +62,16 @@ export class Normalizer {
     if (!this.#clip) return value
     return Math.min(Math.max(value, this.#clip.minimum[channel]!), this.#clip.maximum[channel]!)
   }
+}
+
+/** The scaler of a model, from its tensors `name`.center and `name`.scale [dim]. @throws ModelFormatError. */
+export function loadNormalizer(source: TensorSource, name: string, dim: number): Normalizer {
+  const values = (part: string) => toFloat32(requireTensor(source, `${name}.${part}`, [dim]))
+  return new Normalizer(values('center'), values('scale'))
+}
+
+/** The options for a model that works on normalised concepts: `onTrajectory` is given raw ones all the same. */
+export function withRawTrajectory(options: PredictOptions, normalizer: Normalizer): PredictOptions {
+  const { onTrajectory } = options
+  return onTrajectory ? { ...options, onTrajectory: (estimates) => onTrajectory(normalizer.denormalize(estimates)) } : options
 }

@@ -1,82 +1,20 @@
 import type { OneTowerArchitecture } from '../formats/concept-model-manifest'
 import type { TensorSource } from '../formats/safetensors'
-import { attentionReference } from '../ops/attention/reference'
 import { type DiffusionReference, denoisingLoop, type ReferenceStep } from './diffusion-reference'
-import { add, flat, ReferenceModel, type Vector } from './reference'
+import { InterleavedReference } from './interleaved-reference'
+import type { Vector } from './reference'
 
-/** A concept in both its forms, normalised [sonar_dim] each. */
-export interface InterleavedConcept {
-  noisy: ArrayLike<number>
-  timestep: number
-  clean: ArrayLike<number>
-  /** Whether the noisy form sees nothing but itself, as it is trained to for guidance. Default false. */
-  alone?: boolean
-}
-
-/** A position of the interleaved sequence. */
-interface Position {
-  concept: number
-  clean: boolean
-  alone: boolean
-  hidden: Vector
-}
-
-/**
- * The One-Tower model as plainly as possible, in f64 (reference/lcm.md §6): the definition of correct for the one that runs on the GPU. It uses none
- * of its shortcuts: the whole interleaved sequence goes through every layer under the attention mask, and nothing is cached.
- */
-export class OneTowerReference extends ReferenceModel implements DiffusionReference {
-  readonly #sizes: OneTowerArchitecture
-
+/** The One-Tower model in f64 (reference/lcm.md §6); the step of a concept is its timestep, 0 for a clean one. */
+export class OneTowerReference extends InterleavedReference implements DiffusionReference {
   constructor(source: TensorSource, sizes: OneTowerArchitecture) {
-    super(source)
-    this.#sizes = sizes
-  }
-
-  /** A training pass over x_1^t x_1^0 x_2^t x_2^0 …: the outputs [sonar_dim] at the noisy positions. */
-  forward(concepts: readonly InterleavedConcept[]): Vector[] {
-    const { heads, layers } = this.#sizes
-    let sequence = concepts.flatMap(({ noisy, timestep, clean, alone = false }, concept): Position[] => [
-      { concept, clean: false, alone, hidden: this.#embed(noisy, timestep, concept) },
-      { concept, clean: true, alone: false, hidden: this.#embed(clean, 0, concept) },
-    ])
-    for (let layer = 0; layer < layers; layer++) {
-      const name = `lcm.layers.${layer}`
-      const normed = sequence.map(({ hidden }) => this.norm(`${name}.self_attn_layer_norm`, hidden))
-      const project = (part: string) => normed.map((x) => this.linear(`${name}.self_attn.${part}`, x))
-      const [queries, keys, values] = [project('q_proj'), project('k_proj'), project('v_proj')]
-      sequence = sequence.map((position, row) => {
-        const seen = sequence.flatMap((other, column) => (sees(position, other) ? [column] : []))
-        const [seenKeys, seenValues] = [keys, values].map((rows) => flat(seen.map((column) => rows[column]!)))
-        const attended = attentionReference(queries[row]!, seenKeys!, seenValues!, seen.length, heads)
-        const x = add(position.hidden, this.linear(`${name}.self_attn.output_proj`, attended))
-        return { ...position, hidden: add(x, this.feedForward(`${name}.ffn`, this.norm(`${name}.ffn_layer_norm`, x))) }
-      })
-    }
-    const noisy = sequence.filter(({ clean }) => !clean)
-    return noisy.map(({ hidden }) => this.linear('postnet.fc', this.norm('lcm.layer_norm', hidden)))
+    super(source, sizes, 0)
   }
 
   sample(concepts: readonly ArrayLike<number>[], initialLatent: ArrayLike<number>, steps: readonly ReferenceStep[]): Vector {
-    // What no position that counts may see.
-    const anything = Float64Array.from(initialLatent, (_, i) => i)
-    const before = concepts.map((clean) => ({ noisy: anything, timestep: 7, clean }))
-    return denoisingLoop(initialLatent, steps, (noisy, timestep) => {
-      const last = (alone: boolean) => this.forward([...before, { noisy, timestep, clean: anything, alone }]).at(-1)!
-      return { conditional: last(false), unconditional: last(true) }
-    })
+    return denoisingLoop(initialLatent, steps, (noisy, timestep) => this.outputs(concepts, noisy, timestep))
   }
 
-  #embed(concept: ArrayLike<number>, timestep: number, position: number): Vector {
-    const { model_dim: d } = this.#sizes
-    const joined = [...Array.from(concept), ...this.embedTime('frontend.embed_time', timestep)]
-    const learned = this.tensor('frontend.pos_encoder.weight').subarray(position * d, (position + 1) * d)
-    return add(this.linear('frontend.pre_linear', joined), Float64Array.from(learned))
+  protected override embedStep(timestep: number): Vector {
+    return this.embedTime('frontend.embed_time', timestep)
   }
-}
-
-/** The mask: clean concepts before one's own, and oneself. */
-function sees(position: Position, other: Position): boolean {
-  if (other.concept === position.concept) return other.clean === position.clean
-  return other.clean && other.concept < position.concept && !position.alone
 }

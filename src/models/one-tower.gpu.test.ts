@@ -7,8 +7,9 @@ import { worstOffender } from '../ops/compare'
 import type { DenoisingStep, SamplingOptions } from './concept-model'
 import { expectedConcept } from './diffusion-reference'
 import { generate, seededNoise } from './generate'
+import type { InterleavedConcept } from './interleaved-reference'
 import { OneTower } from './one-tower'
-import { type InterleavedConcept, OneTowerReference } from './one-tower-reference'
+import { OneTowerReference } from './one-tower-reference'
 import { Random } from './random'
 import { RandomWeights } from './random-weights'
 import type { SchedulerConfig } from './schedule'
@@ -94,16 +95,23 @@ describe('against the plain f64 model', () => {
     const model = await OneTower.load(gpu, source, architecture)
     const document = concepts(6, architecture)
     const clean = Array.from({ length: 6 }, (_, n) => document.subarray(n * dim, (n + 1) * dim))
-    const sequence: InterleavedConcept[] = [{ noisy: clean[3]!, timestep: 40, clean: clean[0]! }]
+    const sequence: InterleavedConcept[] = [{ unfinished: clean[3]!, step: 40, clean: clean[0]! }]
     const estimates: Float32Array[] = []
     for (let n = 1; n < 6; n++) {
       await model.append(clean[n - 1]!)
       const trace: DenoisingStep[] = []
-      await model.predict({ noise: seededNoise(5)(n), sampling: { steps: 6 }, onStep: (step) => trace.push(step) })
+      const ways: Float32Array[] = []
+      await model.predict({
+        noise: seededNoise(5)(n),
+        sampling: { steps: 6 },
+        onStep: (step) => trace.push(step),
+        onTrajectory: (way) => ways.push(way),
+      })
+      expect(ways).toEqual([Float32Array.from(trace.flatMap(({ estimate }) => Array.from(estimate)))])
       // Another noise level for every concept; before the first step there is the first noise.
       const step = n - 1
-      const noisy = trace[step - 1]?.latent ?? seededNoise(5)(n)(dim)
-      sequence.push({ noisy, timestep: trace[step]!.timestep, clean: clean[n]! })
+      const unfinished = trace[step - 1]?.latent ?? seededNoise(5)(n)(dim)
+      sequence.push({ unfinished, step: trace[step]!.timestep, clean: clean[n]! })
       estimates.push(trace[step]!.estimate)
     }
     model.dispose()

@@ -6,15 +6,18 @@ import { CachedModel, type SharedParts } from './cached-model'
 import type { PredictOptions } from './concept-model'
 import { type InterleavedKernels, InterleavedTower, type InterleavedWeights, loadInterleavedTower } from './interleaved-tower'
 import { loadKernels } from './kernels'
-import { Normalizer } from './normalizer'
+import { timestepEmbedding, timestepFeatureWidth } from './modulation'
+import { loadNormalizer } from './normalizer'
 import { Sampler } from './sampler'
 import { type NoiseSchedule, noiseSchedule, type SchedulerConfig, schedulerDefaults } from './schedule'
-import { ModelWeights, requireSizes } from './weights'
+import { ModelWeights, type Projection, requireSizes } from './weights'
 
 interface OneTowerParts extends SharedParts {
   kernels: InterleavedKernels
   weights: ModelWeights
   tower: InterleavedWeights
+  /** 256 → e → e, see `timestepEmbedding`. */
+  embedTime: { fc1: Projection; fc2: Projection }
   ddimStep: DdimStep
   scheduler: SchedulerConfig
   schedule: NoiseSchedule
@@ -58,17 +61,20 @@ export class OneTower extends CachedModel<InterleavedTower> {
     const { sonar_dim: sonarDim, model_dim: modelDim, timestep_embed_dim: timestepDim, heads, layers, max_seq_len: capacity } = architecture
     const weights = new ModelWeights(gpu, source)
     try {
-      const sizes = { sonarDim, modelDim, timestepDim, heads, layers, ffnInner: architecture.ffn_inner, positions: capacity + 1 }
-      const tower = loadInterleavedTower(weights, sizes)
-      const center = weights.values('frontend.sonar_normalizer.center', sonarDim)
-      const normalizer = new Normalizer(center, weights.values('frontend.sonar_normalizer.scale', sonarDim))
+      const sizes = { sonarDim, modelDim, heads, layers, ffnInner: architecture.ffn_inner }
+      const tower = loadInterleavedTower(weights, { ...sizes, stepDim: timestepDim, positions: capacity + 1, outputs: sonarDim })
+      const embedTime = {
+        fc1: weights.projection('frontend.embed_time.fc1', timestepDim, timestepFeatureWidth),
+        fc2: weights.projection('frontend.embed_time.fc2', timestepDim, timestepDim),
+      }
+      const normalizer = loadNormalizer(source, 'frontend.sonar_normalizer', sonarDim)
       const [common, addRows, ddimStep] = await Promise.all([
         loadKernels(gpu, weights.matrixTypes, { headDim: modelDim / heads, positions: 1 }),
         loadAddRows(gpu),
         loadDdimStep(gpu),
       ])
       const kernels = { ...common, addRows }
-      return new OneTower({ gpu, kernels, normalizer, capacity, weights, tower, ddimStep, scheduler, schedule, users: 0 })
+      return new OneTower({ gpu, kernels, normalizer, capacity, weights, tower, embedTime, ddimStep, scheduler, schedule, users: 0 })
     } catch (error) {
       weights.destroy()
       throw error
@@ -76,10 +82,11 @@ export class OneTower extends CachedModel<InterleavedTower> {
   }
 
   private constructor(parts: OneTowerParts) {
-    const { gpu, kernels, tower, ddimStep, scheduler, schedule } = parts
-    super(parts, (cursor, rows) => new InterleavedTower(gpu, kernels, tower, cursor, rows))
+    const { gpu, kernels, tower, embedTime, ddimStep, scheduler, schedule } = parts
+    const steps = { embed: (timesteps: readonly number[]) => timestepEmbedding(gpu, kernels, embedTime, timesteps), clean: 0 }
+    super(parts, (cursor, rows) => new InterleavedTower(gpu, { kernels, weights: tower, steps }, cursor, rows))
     const { cursor, memory, reader: denoiser } = this
-    const tables = (timesteps: readonly number[]) => [denoiser.timeTable(timesteps)]
+    const tables = (timesteps: readonly number[]) => [denoiser.stepTable(timesteps)]
     this.#parts = parts
     this.#sampler = new Sampler(gpu, { denoiser, ddimStep, cursor, memory, tables, scheduler, schedule })
     parts.users++
@@ -96,6 +103,6 @@ export class OneTower extends CachedModel<InterleavedTower> {
   }
 
   protected override predictNormalized(options: PredictOptions): Promise<Float32Array> {
-    return this.#sampler.sample(options)
+    return this.#sampler.sample({ ...options, noise: [options.noise] })
   }
 }

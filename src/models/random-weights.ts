@@ -30,28 +30,27 @@ export class RandomWeights implements TensorSource {
   delete(name: string): void {
     this.#tensors.delete(name)
   }
-}
 
-/** A safetensors file of random weights. */
-export function randomSafetensors(shapes: Shapes): Uint8Array<ArrayBuffer> {
-  const weights = new RandomWeights(shapes)
-  const tensors = [...shapes.keys()].map((name) => weights.get(name))
-  let end = 0
-  const header = tensors.map(({ name, dtype, shape, bytes }) => {
-    const begin = end
-    end += bytes.length
-    return [name, { dtype, shape, data_offsets: [begin, end] }]
-  })
-  const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)))
-  const file = new Uint8Array(8 + json.length + end)
-  new DataView(file.buffer).setBigUint64(0, BigInt(json.length), true)
-  file.set(json, 8)
-  let offset = 8 + json.length
-  for (const { bytes } of tensors) {
-    file.set(bytes, offset)
-    offset += bytes.length
+  /** All of them as a safetensors file. */
+  file(): Uint8Array {
+    const tensors = [...this.#tensors.values()]
+    let end = 0
+    const header = tensors.map(({ name, dtype, shape, bytes }) => {
+      const begin = end
+      end += bytes.length
+      return [name, { dtype, shape, data_offsets: [begin, end] }]
+    })
+    const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)))
+    const file = new Uint8Array(8 + json.length + end)
+    new DataView(file.buffer).setBigUint64(0, BigInt(json.length), true)
+    file.set(json, 8)
+    let offset = 8 + json.length
+    for (const { bytes } of tensors) {
+      file.set(bytes, offset)
+      offset += bytes.length
+    }
+    return file
   }
-  return file
 }
 
 function value(name: string, shape: number[], u: number): number {

@@ -11,6 +11,7 @@ test('the same seed and concept give the same numbers, any other pair gives othe
       const first = new Random(seed, concept).gaussians(8)
       expect(new Random(seed, concept).gaussians(8)).toEqual(first)
       expect(new Random(seed, concept + 1).gaussians(8)).not.toEqual(first)
+      expect(new Random(seed, concept, 'text').gaussians(8)).not.toEqual(first)
       expect(new Random(seed === 0 ? 1 : seed - 1, concept).gaussians(8)).not.toEqual(first)
     }),
   )

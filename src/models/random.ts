@@ -1,6 +1,6 @@
 /**
- * The random numbers behind one concept, from (seed, position of the concept in its document): concepts do not share numbers, and the same
- * pair gives the same bits in every browser, since nothing is used whose rounding the platform may choose (Math.log, Math.cos).
+ * The random numbers behind one concept, from (seed, position of the concept in its document, what they are for): concepts do not share numbers, nor
+ * do a concept and its wording, and the same three give the same bits in every browser, since nothing is used whose rounding the platform may choose (Math.log, Math.cos).
  * Generator: sfc32 of C. Doty-Humphrey's PractRand, 2^32 or more numbers before it can repeat.
  */
 export class Random {
@@ -10,10 +10,15 @@ export class Random {
   #counter = 1
   #spare: number | undefined
 
-  /** @param seed a whole number, 0 … 2^53 − 1  @param concept a whole number, 0 … 2^32 − 1 */
-  constructor(seed: number, concept: number) {
+  /**
+   * @param seed a whole number, 0 … 2^53 − 1
+   * @param concept a whole number, 0 … 2^32 − 1
+   * @param purpose what the numbers choose: the vector of the concept (default) or its words
+   */
+  constructor(seed: number, concept: number, purpose: 'vector' | 'text' = 'vector') {
     this.#a = seed >>> 0
-    this.#b = Math.floor(seed / 2 ** 32) >>> 0
+    // A seed leaves the upper bits of this word free.
+    this.#b = (Math.floor(seed / 2 ** 32) + (purpose === 'text' ? 2 ** 31 : 0)) >>> 0
     this.#c = concept >>> 0
     // Mixes the three words, as PractRand seeds it, so that neighbouring seeds have nothing in common.
     for (let i = 0; i < 18; i++) this.#word()

@@ -1,6 +1,12 @@
-import type { BaseLcmArchitecture, OneTowerArchitecture, TwoTowerArchitecture } from '../formats/concept-model-manifest'
+import type {
+  BaseLcmArchitecture,
+  OneTowerArchitecture,
+  QuantLcmArchitecture,
+  QuantLcmFamily,
+  TwoTowerArchitecture,
+} from '../formats/concept-model-manifest'
 
-/** The tensors of a checkpoint: name → shape (reference/lcm.md §2, §3; `OneTower`). */
+/** The tensors of a checkpoint: name → shape (reference/lcm.md §2, §3; `OneTower`, `QuantLcm`). */
 export type Shapes = Map<string, number[]>
 
 export function twoTowerShapes(architecture: Omit<TwoTowerArchitecture, 'max_seq_len'>): Shapes {
@@ -50,6 +56,22 @@ export function oneTowerShapes(architecture: OneTowerArchitecture): Shapes {
   addProjection(shapes, 'frontend.pre_linear', d, s + e)
   addProjection(shapes, 'postnet.fc', s, d)
   for (let i = 0; i < architecture.layers; i++) addLayer(shapes, `lcm.layers.${i}`, architecture, ['self_attn'])
+  return shapes
+}
+
+export function quantLcmShapes(family: QuantLcmFamily, architecture: QuantLcmArchitecture): Shapes {
+  const { sonar_dim: s, model_dim: d, codebook_embed_dim: e, n_codebooks: codebooks, n_units_per_codebook: units } = architecture
+  const shapes: Shapes = new Map([
+    ['frontend.sonar_normalizer.center', [s]],
+    ['frontend.sonar_normalizer.scale', [s]],
+    ['frontend.embed_codebook.weight', [codebooks + 1, e]],
+    ['frontend.pos_encoder.weight', [architecture.max_seq_len + 1, d]],
+    ['lcm.layer_norm.weight', [d]],
+  ])
+  addProjection(shapes, 'frontend.pre_linear', d, s + e)
+  addProjection(shapes, 'postnet.fc', family === 'quant_lcm_d' ? units : s, d)
+  for (let i = 0; i < architecture.layers; i++) addLayer(shapes, `lcm.layers.${i}`, architecture, ['self_attn'])
+  for (let i = 0; i < codebooks; i++) shapes.set(`quantizer.codebooks.${i}.weight`, [units, s])
   return shapes
 }
 

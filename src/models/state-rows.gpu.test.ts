@@ -2,19 +2,20 @@ import fc from 'fast-check'
 import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { ContextFull, InvalidInput } from '../errors'
 import { type Gpu, requestGpu } from '../gpu'
-import { BaseLcm } from './base-lcm'
+import { worstOffender } from '../ops/compare'
 import type { ConceptModel } from './concept-model'
 import { seededNoise } from './generate'
-import { OneTower } from './one-tower'
+import { loadBaseLcm, loadOneTower, loadQuantLcm, loadTwoTower, type Machine } from './machine'
 import { Random } from './random'
 import { RandomWeights } from './random-weights'
-import { baseLcmShapes, oneTowerShapes, twoTowerShapes } from './shapes'
-import { TwoTower } from './two-tower'
+import { baseLcmShapes, oneTowerShapes, quantLcmShapes, twoTowerShapes } from './shapes'
 
 const sizes = { sonar_dim: 13, model_dim: 32, heads: 4, ffn_inner: 40, max_seq_len: 150 }
 const twoTower = { ...sizes, context_layers: 2, denoiser_layers: 3 }
 const oneTower = { ...sizes, layers: 3, timestep_embed_dim: 7 }
 const baseLcm = { ...sizes, layers: 2 }
+const quantLcm = { ...sizes, layers: 2, codebook_embed_dim: 5, n_codebooks: 3, n_units_per_codebook: 9 }
+const machines = ['webgpu', 'wasm'] as const
 const document = new Random(7, 0).gaussians(150 * sizes.sonar_dim)
 
 let gpu: Gpu
@@ -38,11 +39,34 @@ async function continued(model: ConceptModel): Promise<Float32Array[]> {
   return [first, second]
 }
 
-describe.each<[string, number, () => Promise<ConceptModel>]>([
-  ['Two-Tower', 13 + 2 * 32 * 5, () => TwoTower.load(gpu, new RandomWeights(twoTowerShapes(twoTower)), twoTower)],
-  ['One-Tower', 13 + 2 * 32 * 3, () => OneTower.load(gpu, new RandomWeights(oneTowerShapes(oneTower)), oneTower)],
-  ['Base-LCM', 13 + 2 * 32 * 2, () => BaseLcm.load(gpu, new RandomWeights(baseLcmShapes(baseLcm)), baseLcm)],
-])('%s', (_, rowWidth, load) => {
+const families: [string, number, (machine: Machine) => Promise<ConceptModel>][] = [
+  ['Two-Tower', 13 + 2 * 32 * 5, (machine) => loadTwoTower(machine, new RandomWeights(twoTowerShapes(twoTower)), twoTower)],
+  ['One-Tower', 13 + 2 * 32 * 3, (machine) => loadOneTower(machine, new RandomWeights(oneTowerShapes(oneTower)), oneTower)],
+  ['Base-LCM', 13 + 2 * 32 * 2, (machine) => loadBaseLcm(machine, new RandomWeights(baseLcmShapes(baseLcm)), baseLcm)],
+]
+
+test.each(families)('%s: rows of the processor are laid out as those of the GPU', async (_, __, loadOn) => {
+  const [onGpu, onProcessor] = [await loadOn(gpu), await loadOn('wasm')]
+  for (const model of [onGpu, onProcessor]) await model.append(concepts(0, 9))
+  const want = await onGpu.exportRows(0, 9)
+  expect(worstOffender(await onProcessor.exportRows(0, 9), want).relative).toBeLessThan(5e-6)
+  for (const model of [onGpu, onProcessor]) model.dispose()
+})
+
+const quantLcmCase = {
+  name: 'Quant-LCM',
+  machine: 'webgpu' as const,
+  rowWidth: 13 + 2 * 32 * 2,
+  loadOn: (machine: Machine) => loadQuantLcm(machine, new RandomWeights(quantLcmShapes('quant_lcm_d', quantLcm)), 'quant_lcm_d', quantLcm),
+}
+const cases = [
+  ...families.flatMap(([name, rowWidth, loadOn]) => machines.map((machine) => ({ name, machine, rowWidth, loadOn }))),
+  quantLcmCase,
+]
+
+describe.each(cases)('$name on $machine', ({ machine, rowWidth, loadOn }) => {
+  const load = () => loadOn(machine === 'wasm' ? machine : gpu)
+
   test('a memory made of exported rows goes on with the very same bits', async () => {
     const model = await load()
     expect(model.rowWidth).toBe(rowWidth)
@@ -87,7 +111,7 @@ describe.each<[string, number, () => Promise<ConceptModel>]>([
     await model.append(concepts(0, 70))
     const reads = vi.spyOn(gpu, 'readRanges')
     const rows = await model.exportRows(0, 70)
-    expect(reads).toHaveBeenCalledTimes(1)
+    expect(reads).toHaveBeenCalledTimes(machine === 'wasm' ? 0 : 1)
     reads.mockRestore()
     expect(await model.exportRows(3, 66)).toEqual(rows.subarray(3 * rowWidth, 66 * rowWidth))
     await model.append(concepts(70, 71))

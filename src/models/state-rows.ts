@@ -6,13 +6,6 @@ export interface StateColumn {
   first: number
 }
 
-interface RowRange {
-  start: number
-  count: number
-  /** Numbers in a concept. */
-  dim: number
-}
-
 /**
  * Rows [start, start + count) of a memory's state, [count, dim + Σ widths]: a concept, then what each column holds of it. One read-back.
  * @param concepts the normalised concepts, [count, dim]
@@ -21,7 +14,7 @@ export async function readRows(
   gpu: Gpu,
   columns: readonly StateColumn[],
   concepts: Float32Array,
-  { start, count, dim }: RowRange,
+  { start, count }: { start: number; count: number },
 ): Promise<Float32Array> {
   if (count === 0) return new Float32Array(0)
   const blocks = await gpu.readRanges(
@@ -30,30 +23,47 @@ export async function readRows(
       return { tensor, elementOffset: (first + start) * width, count: count * width }
     }),
   )
-  const width = dim + blocks.length / count
-  const rows = new Float32Array(count * width)
-  const place = (block: Float32Array, blockWidth: number, offset: number) => {
-    for (let row = 0; row < count; row++) rows.set(block.subarray(row * blockWidth, (row + 1) * blockWidth), row * width + offset)
-  }
-  place(concepts, dim, 0)
-  let offset = dim
-  for (const { tensor } of columns) {
-    const columnWidth = tensor.shape[1]!
-    const from = (offset - dim) * count
-    place(blocks.subarray(from, from + count * columnWidth), columnWidth, offset)
-    offset += columnWidth
+  let offset = 0
+  const read = columns.map(({ tensor }) => {
+    const from = offset
+    offset += count * tensor.shape[1]!
+    return blocks.subarray(from, offset)
+  })
+  return joinColumns([concepts, ...read], count)
+}
+
+/** Uploads rows [count, dim + Σ widths] as the columns' rows from `start` on. @param dim numbers in a concept */
+export function writeRows(
+  gpu: Gpu,
+  columns: readonly StateColumn[],
+  rows: Float32Array,
+  { start, dim }: { start: number; dim: number },
+): void {
+  const [, ...blocks] = splitColumns(rows, [dim, ...columns.map(({ tensor }) => tensor.shape[1]!)])
+  for (const [index, { tensor, first }] of columns.entries()) gpu.write(tensor, blocks[index]!, (first + start) * tensor.shape[1]!)
+}
+
+/** Columns [count, width] of several widths, side by side: [count, Σ widths]. */
+export function joinColumns(columns: readonly Float32Array[], count: number): Float32Array {
+  const rows = new Float32Array(columns.reduce((sum, { length }) => sum + length, 0))
+  const rowWidth = rows.length / count
+  let offset = 0
+  for (const column of columns) {
+    const width = column.length / count
+    for (let row = 0; row < count; row++) rows.set(column.subarray(row * width, (row + 1) * width), row * rowWidth + offset)
+    offset += width
   }
   return rows
 }
 
-/** Uploads rows [count, dim + Σ widths] as rows [start, start + count) of the columns. */
-export function writeRows(gpu: Gpu, columns: readonly StateColumn[], rows: Float32Array, { start, count, dim }: RowRange): void {
-  let offset = dim
-  for (const { tensor, first } of columns) {
-    const width = tensor.shape[1]!
-    gpu.write(tensor, taken(rows, count, offset, width), (first + start) * width)
+/** What `joinColumns` joined: a column [count, width] for each of the widths, which are those of the rows. */
+export function splitColumns(rows: Float32Array, widths: readonly number[]): Float32Array[] {
+  const count = rows.length / widths.reduce((sum, width) => sum + width, 0)
+  let offset = 0
+  return widths.map((width) => {
     offset += width
-  }
+    return taken(rows, count, offset - width, width)
+  })
 }
 
 /** The normalised concepts [count, dim] in rows of state. */

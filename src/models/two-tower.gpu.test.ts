@@ -2,17 +2,19 @@ import fc from 'fast-check'
 import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { Aborted, ContextFull, InvalidInput, ModelFormatError } from '../errors'
 import type { TwoTowerArchitecture } from '../formats/concept-model-manifest'
-import { type Gpu, requestGpu } from '../gpu'
+import { type Gpu, requestGpu, type Tensor } from '../gpu'
 import type { DenoisingStep, SamplingOptions } from './concept-model'
 import { expectedConcept } from './diffusion-reference'
 import { generate, seededNoise } from './generate'
 import { loadKernels } from './kernels'
 import { loadModulation, modulationTables } from './modulation'
+import { Normalizer } from './normalizer'
 import { Random } from './random'
 import { RandomWeights } from './random-weights'
 import { TwoTowerReference } from './reference'
 import type { SchedulerConfig } from './schedule'
 import { twoTowerShapes } from './shapes'
+import { guidedSampling as sampling, samplingCases } from './testing'
 import { TwoTower } from './two-tower'
 import { ModelWeights } from './weights'
 
@@ -59,8 +61,6 @@ function concepts(n: number, { sonar_dim }: { sonar_dim: number } = small, seed 
   return new Random(seed, 0).gaussians(n * sonar_dim)
 }
 
-const sampling: SamplingOptions = { steps: 5, guidanceScale: 2.5, guidanceRescale: 0.6, epsilonScaling: 1.01, initialNoiseScale: 0.7 }
-
 function predict(model: TwoTower, options: SamplingOptions = sampling): Promise<Float32Array> {
   return model.predict({ noise: seededNoise(5)(9), sampling: options })
 }
@@ -99,22 +99,7 @@ describe('against the plain f64 model', () => {
     }
   })
 
-  const cases: [string, SamplingOptions, Partial<SchedulerConfig>][] = [
-    ['without guidance (conditional row alone)', { steps: 10 }, {}],
-    ['with guidance: unconditional row as a constant, first step without it', sampling, {}],
-    ['in the reference’s stride where it does not divide T', { steps: 7, guidanceScale: 3 }, {}],
-    ['in the paper’s timesteps', { steps: 7, guidanceScale: 3, timesteps: 'paper' }, {}],
-    ['with fresh noise at every step', { ...sampling, eta: 0.8 }, {}],
-    ['with a model of velocity', { steps: 6, guidanceScale: 2 }, { prediction_type: 'v_prediction' }],
-    ['with a model of noise', { steps: 6, guidanceScale: 2 }, { prediction_type: 'epsilon', rescale_betas_zero_snr: false }],
-    ['with a model of noise that never starts from pure noise', { steps: 6 }, { prediction_type: 'epsilon', timestep_spacing: 'leading' }],
-    ['with estimates clipped', { ...sampling, clipEstimate: 0.5 }, {}],
-    ['with dynamic thresholds', { ...sampling, dynamicThreshold: { ratio: 0.7, maximum: 1.3 } }, {}],
-    ['with latents clipped', { ...sampling, clipNoise: 0.6 }, {}],
-    ['with a sigmoid schedule', { steps: 6, guidanceScale: 2 }, { beta_schedule: 'sigmoid', sigmoid_schedule_beta: -1 }],
-    ['in linspace spacing that ends on the least noisy level', { steps: 4 }, { timestep_spacing: 'linspace', set_alpha_to_one: false }],
-  ]
-  test.each(cases)('a concept %s', async (_, options, scheduler) => {
+  test.each(samplingCases)('a concept %s', async (_, options, scheduler) => {
     const model = await load(small, scheduler)
     await model.append(concepts(3))
     const got = await predict(model, options)
@@ -280,13 +265,24 @@ describe('prediction', () => {
     model.dispose()
   })
 
-  test('watching the steps changes nothing', async () => {
+  test('watching the steps, or being told the way they took, changes nothing', async () => {
     const model = await load()
     await model.append(concepts(3))
     const steps: DenoisingStep[] = []
     const watched = await model.predict({ noise: seededNoise(5)(9), sampling, onStep: (step) => steps.push(step) })
     expect(watched).toEqual(await predict(model))
     expect(steps.map(({ timestep }) => timestep)).toEqual([99, 79, 59, 39, 19])
+    const ways: Float32Array[] = []
+    const read = vi.spyOn(gpu, 'read')
+    const told = await model.predict({ noise: seededNoise(5)(9), sampling, onTrajectory: (estimates) => ways.push(estimates) })
+    expect(read).toHaveBeenCalledTimes(1)
+    read.mockRestore()
+    expect(told).toEqual(watched)
+    const weights = new ModelWeights(gpu, new RandomWeights(twoTowerShapes(small)))
+    const [center, scale] = ['center', 'scale'].map((name) => weights.values(`sonar_normalizer.${name}`, small.sonar_dim))
+    const normalizer = new Normalizer(center!, scale!)
+    expect(ways).toEqual([Float32Array.from(steps.flatMap(({ estimate }) => Array.from(normalizer.denormalize(estimate))))])
+    weights.destroy()
     model.dispose()
   })
 
@@ -351,6 +347,27 @@ describe('prediction', () => {
 })
 
 describe('weights', () => {
+  test('matrices larger than a binding may be are split, and nothing else changes', async () => {
+    const { limits } = gpu.info
+    const allowed = limits.maxStorageBufferBindingSize!
+    const tensor = vi.spyOn(gpu, 'tensor')
+    limits.maxStorageBufferBindingSize = 3000
+    const split = await load().finally(() => {
+      limits.maxStorageBufferBindingSize = allowed
+    })
+    const matrices = tensor.mock.results.map(({ value }) => value as Tensor).filter(({ label }) => label.endsWith('.weight'))
+    tensor.mockRestore()
+    for (const { label, size } of matrices) expect(4 * size, label).toBeLessThanOrEqual(3000)
+    expect(matrices.filter(({ label }) => label === 'denoiser.layers.0.modulator.fc.weight')).toHaveLength(13)
+    const whole = await load()
+    for (const model of [split, whole]) await model.append(concepts(5))
+    const got = await predict(split)
+    expect(got).toEqual(await predict(whole))
+    expect(relative(got, expected(small, concepts(5), sampling, {}))).toBeLessThan(2e-5)
+    split.dispose()
+    whole.dispose()
+  })
+
   test('a missing tensor, and one of another shape, are named', async () => {
     const source = new RandomWeights(twoTowerShapes(small))
     const name = 'denoiser.layers.1.modulator.fc.weight'

@@ -3,19 +3,20 @@ import type { TensorSource } from '../formats/safetensors'
 import type { Gpu, Program } from '../gpu'
 import { type DdimStep, loadDdimStep, writeCursor } from '../ops'
 import { CachedModel, type SharedParts } from './cached-model'
-import type { PredictOptions } from './concept-model'
+import type { ConceptModel, PredictOptions } from './concept-model'
 import { initialRows } from './context-memory'
 import { Contextualizer, type ContextualizerWeights, loadContextualizer } from './contextualizer'
 import { Denoiser, type DenoiserWeights, loadDenoiser } from './denoiser'
 import { loadKernels } from './kernels'
 import { loadModulation, type ModulationWeights, modulationTables, timestepEmbedding } from './modulation'
-import { Normalizer } from './normalizer'
+import { loadNormalizer } from './normalizer'
 import { Sampler } from './sampler'
 import { type NoiseSchedule, noiseSchedule, type SchedulerConfig, schedulerDefaults } from './schedule'
 import type { StateColumn } from './state-rows'
+import { TwoTowerBatch } from './two-tower-batch'
 import { ModelWeights, requireSizes } from './weights'
 
-interface TwoTowerParts extends SharedParts {
+export interface TwoTowerParts extends SharedParts {
   weights: ModelWeights
   contextualizer: ContextualizerWeights
   denoiser: DenoiserWeights
@@ -27,11 +28,26 @@ interface TwoTowerParts extends SharedParts {
   users: number
 }
 
+/** A Two-Tower model that can be compared with a pass as in training. */
+export interface TwoTowerPasses extends ConceptModel {
+  /**
+   * Row by row, the denoiser's output for a noisy concept at a timestep with the first `visible` concepts of the memory in view.
+   *
+   * @param concepts normalised [n, dim], appended to the memory
+   * @param rows noisy concepts, normalised [dim] each
+   * @returns context vectors [d] of the concepts; timestep embeddings [d] and predictions [dim] of the rows
+   */
+  forward(
+    concepts: Float32Array,
+    rows: readonly { noisy: Float32Array; timestep: number; visible: number }[],
+  ): Promise<{ context: Float32Array[]; embeddings: Float32Array; predictions: Float32Array[] }>
+}
+
 /**
  * The Two-Tower diffusion concept model (reference/lcm.md §3): a contextualizer reads the document once, and a denoiser that attends to what it
  * made of it turns noise into the next concept.
  */
-export class TwoTower extends CachedModel<Contextualizer> {
+export class TwoTower extends CachedModel<Contextualizer> implements TwoTowerPasses {
   readonly #parts: TwoTowerParts
   readonly #denoiser: Denoiser
   readonly #sampler: Sampler
@@ -58,8 +74,7 @@ export class TwoTower extends CachedModel<Contextualizer> {
       const contextualizer = loadContextualizer(weights, names, { ...sizes, layers: architecture.context_layers })
       const denoiser = loadDenoiser(weights, { ...sizes, layers: architecture.denoiser_layers })
       const modulation = loadModulation(weights, denoiser.architecture)
-      const center = weights.values('sonar_normalizer.center', sonarDim)
-      const normalizer = new Normalizer(center, weights.values('sonar_normalizer.scale', sonarDim))
+      const normalizer = loadNormalizer(source, 'sonar_normalizer', sonarDim)
       const [kernels, ddimStep] = await Promise.all([
         loadKernels(gpu, weights.matrixTypes, { headDim: modelDim / heads, positions: capacity }),
         loadDdimStep(gpu),
@@ -100,14 +115,10 @@ export class TwoTower extends CachedModel<Contextualizer> {
     return new TwoTower(this.#parts)
   }
 
-  /**
-   * A pass as in training, for parity checks: row by row, the denoiser's output for a noisy concept at a timestep with the first `visible`
-   * concepts of the memory in view.
-   *
-   * @param concepts normalised [n, dim], appended to the memory
-   * @param rows noisy concepts, normalised [dim] each
-   * @returns context vectors [d] of the concepts; timestep embeddings [d] and predictions [dim] of the rows
-   */
+  batch(documents: number, room: number): TwoTowerBatch {
+    return new TwoTowerBatch(this.#parts, documents, room)
+  }
+
   forward(
     concepts: Float32Array,
     rows: readonly { noisy: Float32Array; timestep: number; visible: number }[],
@@ -146,7 +157,7 @@ export class TwoTower extends CachedModel<Contextualizer> {
   }
 
   protected override predictNormalized(options: PredictOptions): Promise<Float32Array> {
-    return this.#sampler.sample(options)
+    return this.#sampler.sample({ ...options, noise: [options.noise] })
   }
 
   protected override get columns(): StateColumn[] {

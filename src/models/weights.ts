@@ -1,19 +1,20 @@
 import { ModelFormatError } from '../errors'
 import { toFloat32 } from '../formats/float16'
-import type { StoredTensor, TensorSource } from '../formats/safetensors'
+import { requireTensor, type StoredTensor, type TensorSource } from '../formats/safetensors'
 import type { Gpu, Tensor } from '../gpu'
+import type { Matrix } from '../ops'
 
 /** y = W x + b: weight [out, in], bias [out]. */
 export interface Projection {
-  weight: Tensor
+  weight: Matrix
   bias: Tensor
 }
 
 /** A SwiGLU feed-forward layer, d → f → d. */
 export interface FeedForward {
-  gateWeight: Tensor
+  gateWeight: Matrix
   gateBias: Tensor
-  innerWeight: Tensor
+  innerWeight: Matrix
   innerBias: Tensor
   projection: Projection
 }
@@ -21,6 +22,7 @@ export interface FeedForward {
 /**
  * Uploads the tensors of one model, checking each against the shape the architecture asks for.
  * Matrices stored in f16 stay f16 on a GPU; software adapters, which expand halves slowly, get f32. All else is f32.
+ * A matrix larger than one binding of the GPU may be is uploaded in several tensors, some of its rows in each.
  * Every method throws `ModelFormatError` naming the tensor when it is missing or has another shape.
  */
 export class ModelWeights {
@@ -37,15 +39,22 @@ export class ModelWeights {
 
   /** `name`.weight [rows, columns] and `name`.bias [rows] */
   projection(name: string, rows: number, columns: number): Projection {
-    return { weight: this.#matrix(`${name}.weight`, rows, columns), bias: this.vector(`${name}.bias`, rows) }
+    return { weight: this.#projectionMatrix(`${name}.weight`, rows, columns), bias: this.vector(`${name}.bias`, rows) }
+  }
+
+  /** A matrix [rows, columns]. */
+  matrix(name: string, rows: number, columns: number): Tensor {
+    const stored = this.#stored(name, [rows, columns])
+    const type = this.#matrixType(stored)
+    return this.#keep(this.#gpu.tensor(name, [rows, columns], { type, data: type === 'f16' ? stored.bytes : toFloat32(stored) }))
   }
 
   /** `name` [rows, Σ widths] as one matrix [rows, width] for each block of columns. */
-  columnBlocks(name: string, rows: number, widths: readonly number[]): Tensor[] {
+  columnBlocks(name: string, rows: number, widths: readonly number[]): Matrix[] {
     const columns = widths.reduce((sum, width) => sum + width, 0)
     const stored = this.#stored(name, [rows, columns])
     const type = this.#matrixType(stored)
-    const values = type === 'f16' ? new Uint16Array(stored.bytes.slice().buffer) : toFloat32(stored)
+    const values = type === 'f16' ? halvesOf(stored) : toFloat32(stored)
     let start = 0
     return widths.map((width) => {
       const first = start
@@ -54,7 +63,7 @@ export class ModelWeights {
       for (let row = 0; row < rows; row++) {
         block.set(values.subarray(row * columns + first, row * columns + first + width), row * width)
       }
-      return this.#keep(this.#gpu.tensor(name, [rows, width], { type, data: block }))
+      return this.#upload(name, rows, width, type, block)
     })
   }
 
@@ -80,9 +89,9 @@ export class ModelWeights {
     return this.#keep(this.#gpu.tensor(name, [rows, width], { data: toFloat32(this.#stored(name, [rows, width])) }))
   }
 
-  /** A vector that is needed on the CPU. */
-  values(name: string, length: number): Float32Array {
-    return toFloat32(this.#stored(name, [length]))
+  /** A vector or a table that is needed on the CPU. */
+  values(name: string, ...shape: number[]): Float32Array {
+    return toFloat32(this.#stored(name, shape))
   }
 
   /** Frees all of them. */
@@ -90,10 +99,24 @@ export class ModelWeights {
     for (const tensor of this.#tensors.splice(0)) tensor.destroy()
   }
 
-  #matrix(name: string, rows: number, columns: number): Tensor {
+  #projectionMatrix(name: string, rows: number, columns: number): Matrix {
     const stored = this.#stored(name, [rows, columns])
     const type = this.#matrixType(stored)
-    return this.#keep(this.#gpu.tensor(name, [rows, columns], { type, data: type === 'f16' ? stored.bytes : toFloat32(stored) }))
+    return this.#upload(name, rows, columns, type, type === 'f16' ? halvesOf(stored) : toFloat32(stored))
+  }
+
+  /** @param values [rows, columns]; halves as their bits */
+  #upload(name: string, rows: number, columns: number, type: 'f32' | 'f16', values: Float32Array | Uint16Array): Matrix {
+    const { maxStorageBufferBindingSize, maxBufferSize } = this.#gpu.info.limits
+    // Buffers are padded to multiples of 16 bytes.
+    const largest = 16 * Math.floor(Math.min(maxStorageBufferBindingSize!, maxBufferSize!) / 16)
+    const most = Math.max(1, Math.floor(largest / (columns * values.BYTES_PER_ELEMENT)))
+    const tensors: Tensor[] = []
+    for (let first = 0; first < rows; first += most) {
+      const block = values.subarray(first * columns, Math.min(rows, first + most) * columns)
+      tensors.push(this.#keep(this.#gpu.tensor(name, [block.length / columns, columns], { type, data: block })))
+    }
+    return tensors.length === 1 ? tensors[0]! : tensors
   }
 
   #matrixType(stored: StoredTensor): 'f32' | 'f16' {
@@ -103,22 +126,19 @@ export class ModelWeights {
   }
 
   #stored(name: string, shape: number[]): StoredTensor {
-    if (!this.#source.has(name)) throw new ModelFormatError(`The weights have no tensor "${name}" of shape [${shape}].`, { tensor: name })
-    const stored = this.#source.get(name)
-    if (stored.shape.length !== shape.length || stored.shape.some((length, axis) => length !== shape[axis])) {
-      throw new ModelFormatError(`Tensor "${name}" must have shape [${shape}] for this architecture, not [${stored.shape}].`, {
-        tensor: name,
-        expected: String(shape),
-        found: String(stored.shape),
-      })
-    }
-    return stored
+    return requireTensor(this.#source, name, shape)
   }
 
   #keep(tensor: Tensor): Tensor {
     this.#tensors.push(tensor)
     return tensor
   }
+}
+
+/** The bits of an F16 tensor, copied only when they are not aligned. */
+function halvesOf({ bytes }: StoredTensor): Uint16Array {
+  const aligned = bytes.byteOffset % 2 === 0 ? bytes : bytes.slice()
+  return new Uint16Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 2)
 }
 
 /** @throws ModelFormatError for sizes that no model has. */

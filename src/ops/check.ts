@@ -25,6 +25,17 @@ export function requireLength(op: string, name: string, tensor: Tensor, length: 
   }
 }
 
+/** @throws InvalidInput unless `cursor` has at least `entries` entries. */
+export function requireCursor(op: string, cursor: Tensor, entries = 1): void {
+  requireType(op, 'cursor', cursor, ['u32'])
+  if (cursor.size < 4 * entries) {
+    throw new InvalidInput(`${op}: cursor must have ${4 * entries} elements or more, not ${describeTensor(cursor)}.`, {
+      op,
+      name: 'cursor',
+    })
+  }
+}
+
 /** @throws InvalidInput unless `value` is an integer in [minimum, maximum]. */
 export function requireInteger(op: string, name: string, value: number, minimum: number, maximum = 2 ** 32 - 1): void {
   if (!Number.isInteger(value) || value < minimum || value > maximum) {

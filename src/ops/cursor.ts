@@ -8,14 +8,16 @@ export interface CursorState {
   contextLength: number
   /** Current denoising step: the row of the modulation and coefficient tables. `ddimStep` increments it on the GPU. */
   step: number
+  /** Where several documents share caches: the cache row at which this one begins. Default 0. */
+  base?: number
 }
 
-/** A cursor at zero: u32 [4] = [position, contextLength, step, unused]. */
-export function createCursor(gpu: Gpu): Tensor {
-  return gpu.tensor('cursor', [4], { type: 'u32' })
+/** `entries` cursors at zero, u32 [4 · entries]: each [position, contextLength, step, base]. Where not every row has its own, the first one counts. */
+export function createCursor(gpu: Gpu, entries = 1): Tensor {
+  return gpu.tensor('cursor', [4 * entries], { type: 'u32' })
 }
 
-/** Sets all three fields, after everything submitted so far. */
-export function writeCursor(gpu: Gpu, cursor: Tensor, { position, contextLength, step }: CursorState): void {
-  gpu.write(cursor, new Uint32Array([position, contextLength, step, 0]))
+/** Sets all fields of one entry, after everything submitted so far. */
+export function writeCursor(gpu: Gpu, cursor: Tensor, { position, contextLength, step, base = 0 }: CursorState, entry = 0): void {
+  gpu.write(cursor, new Uint32Array([position, contextLength, step, base]), 4 * entry)
 }

@@ -1,4 +1,7 @@
-/** The operations of a concept model on the GPU. Each folder has the kernel's host side, its plain definition and its test. */
+/**
+ * The operations of a concept model on the GPU. Each folder has the kernel's host side, its plain definition and its test. `centroid-distances` and
+ * `refine-step` are imported from there, so that only a page with a Quant-LCM loads them.
+ */
 export { type AddRows, type AddRowsArguments, loadAddRows } from './add-rows'
 export { type Attention, type AttentionArguments, type CrossAttentionArguments, loadAttention } from './attention'
 export {
@@ -24,6 +27,7 @@ export {
   packDdimCoefficients,
 } from './ddim-step'
 export { type Linear, type LinearArguments, loadLinear } from './linear'
+export { type Matrix, matrixType } from './matrix-kernel'
 export { loadRmsNorm, type RmsNorm, type RmsNormArguments } from './rms-norm'
 export { loadRope, type Rope, type RopeArguments } from './rope'
 export { loadSwiGlu, type SwiGlu, type SwiGluArguments } from './swi-glu'

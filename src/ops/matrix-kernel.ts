@@ -1,4 +1,43 @@
 import type { Gpu, Kernel, Program, Tensor } from '../gpu'
+import { requireMatrix, width } from './check'
+
+/** A weight matrix [N, K]: one tensor, or its rows one after another in several, where one binding could not hold them all. */
+export type Matrix = Tensor | readonly Tensor[]
+
+/** Consecutive rows of a matrix. */
+export interface RowBlock {
+  /** [channels, K] */
+  tensor: Tensor
+  /** Row of the matrix that is the block's first. */
+  first: number
+  channels: number
+}
+
+/** The blocks of a matrix from its first row on. @throws InvalidInput unless all have `inputs` columns and the type `type`. */
+export function rowBlocks(op: string, name: string, matrix: Matrix, inputs: number, type: WeightType): RowBlock[] {
+  let first = 0
+  return tensorsOf(matrix).map((tensor) => {
+    requireMatrix(op, name, tensor, 1, inputs, [type])
+    const channels = tensor.shape[0]!
+    const block = { tensor, first, channels }
+    first += channels
+    return block
+  })
+}
+
+/** N and K. */
+export function matrixShape(matrix: Matrix): { channels: number; inputs: number } {
+  const tensors = tensorsOf(matrix)
+  return { channels: tensors.reduce((sum, { shape }) => sum + shape[0]!, 0), inputs: width(tensors[0]!) }
+}
+
+export function matrixType(matrix: Matrix): WeightType {
+  return tensorsOf(matrix)[0]!.type as WeightType
+}
+
+function tensorsOf(matrix: Matrix): readonly Tensor[] {
+  return 'buffer' in matrix ? [matrix] : matrix
+}
 
 /**
  * How a matrix kernel divides its work. `workgroup`: the lanes of a workgroup share one sum, with coalesced loads and a reduction, as GPUs

@@ -1,8 +1,7 @@
 import { InvalidInput } from '../errors'
 
-export interface BeamSettings {
-  /** Rows kept, and finished hypotheses after which the search ends; 1 is greedy decoding. */
-  beam: number
+/** What every way to choose tokens keeps to. */
+export interface SequenceLimits {
   eos: number
   /** A token that is never generated. */
   pad: number
@@ -10,6 +9,11 @@ export interface BeamSettings {
   maxLength: number
   /** Fewest generated tokens, the final end-of-sequence included. Default 1. */
   minLength?: number
+}
+
+export interface BeamSettings extends SequenceLimits {
+  /** Rows kept, and finished hypotheses after which the search ends; 1 is greedy decoding. */
+  beam: number
   /** Default true: divide a hypothesis's log-probability by (sequence length − 1)^lengthPenalty. */
   normalizeScores?: boolean
   /** Default 1. */
@@ -20,6 +24,22 @@ export interface Hypothesis {
   /** Generated tokens, without the prefix, with the final end-of-sequence. */
   tokens: number[]
   score: number
+}
+
+/** The choice of one sentence's tokens. It knows nothing of a model: it is given the logits of the rows it has. */
+export interface TokenSearch {
+  /** Last token of each live row: what the model reads next. Empty when the search is over. */
+  readonly lastTokens: number[]
+  readonly done: boolean
+  /** Finished hypotheses, best first. */
+  readonly hypotheses: Hypothesis[]
+  /**
+   * One step.
+   * @param logits [rows, vocabulary], a row for each of `lastTokens`.
+   * @returns for each live row of the next step, the row of this step it continues.
+   * @throws InvalidInput when the logits give no probabilities (NaN or infinite).
+   */
+  advance(logits: Float32Array): number[]
 }
 
 interface Row {
@@ -37,9 +57,9 @@ interface Candidate {
 /**
  * Beam search over one sequence, in the reference's own bookkeeping (sonar.md §3): cumulative f32 log-probabilities; of the best 2·beam
  * candidates those that end the sequence count only among the first `beam`, and the first `beam` others go on; the last step can
- * only end; the search stops at `beam` finished hypotheses. It knows nothing of a model: `advance` takes the logits of the rows there are.
+ * only end; the search stops at `beam` finished hypotheses.
  */
-export class BeamSearch {
+export class BeamSearch implements TokenSearch {
   readonly #settings: Required<BeamSettings>
   readonly #prefixLength: number
   readonly #finished: Hypothesis[] = []
@@ -50,15 +70,12 @@ export class BeamSearch {
    * @param prefixScore log-probability of the prefix after its first token; it is part of every score.
    */
   constructor(prefix: readonly number[], prefixScore: number, settings: BeamSettings) {
-    if (prefix.length >= settings.maxLength) {
-      throw new InvalidInput(`At least ${prefix.length + 1} tokens are needed, but at most ${settings.maxLength} are allowed.`)
-    }
+    requireRoom(prefix, settings)
     this.#settings = { minLength: 1, normalizeScores: true, lengthPenalty: 1, ...settings }
     this.#prefixLength = prefix.length
     this.#rows = [{ tokens: [...prefix], score: prefixScore }]
   }
 
-  /** Last token of each live row: what the model reads next. Empty when the search is over. */
   get lastTokens(): number[] {
     return this.#rows.map((row) => row.tokens.at(-1)!)
   }
@@ -67,17 +84,10 @@ export class BeamSearch {
     return this.#rows.length === 0
   }
 
-  /** Finished hypotheses, best first. */
   get hypotheses(): Hypothesis[] {
     return this.#finished.toSorted((a, b) => b.score - a.score)
   }
 
-  /**
-   * One step.
-   * @param logits [rows, vocabulary], a row for each of `lastTokens`.
-   * @returns for each live row of the next step, the row of this step it continues.
-   * @throws InvalidInput when the logits give no probabilities (NaN or infinite).
-   */
   advance(logits: Float32Array): number[] {
     const { beam, eos } = this.#settings
     const candidates = this.#best(logits)
@@ -128,12 +138,19 @@ export class BeamSearch {
   }
 }
 
+/** @throws InvalidInput unless at least one token may follow the prefix. */
+export function requireRoom(prefix: readonly number[], { maxLength }: SequenceLimits): void {
+  if (prefix.length < maxLength) return
+  throw new InvalidInput(`At least ${prefix.length + 1} tokens are needed, but at most ${maxLength} are allowed.`)
+}
+
 /** Log-probability of one token under the logits of one position, f32. */
 export function logProbability(logits: Float32Array, token: number): number {
   return Math.fround(logits[token]! - logSumExp(logits))
 }
 
-function logSumExp(logits: Float32Array): number {
+/** ln Σ exp(logit). @throws InvalidInput when it is not finite. */
+export function logSumExp(logits: Float32Array): number {
   let max = Number.NEGATIVE_INFINITY
   for (const logit of logits) if (logit > max) max = logit
   let sum = 0
@@ -143,6 +160,7 @@ function logSumExp(logits: Float32Array): number {
   return result
 }
 
-function noProbabilities(): InvalidInput {
+/** Of a vector with which nothing can be written. */
+export function noProbabilities(): InvalidInput {
   return new InvalidInput('The decoder gives no probabilities for this vector: its values are far from any sentence.')
 }

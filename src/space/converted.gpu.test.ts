@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import type { Manifest } from '../formats/manifest'
+import { Graph } from '../onnx'
 import expected from './converted/expected.json'
 import manifest from './converted/manifest.json'
 import { targetLogits } from './decoder'
-import { Graph } from './onnx'
 import { Space } from './space'
 
 /** Files of the tiny spaces with random weights that training/tests/make_converted_space.py writes. */

@@ -1,8 +1,8 @@
 import { beforeAll, expect, test } from 'vitest'
 import { type Manifest, parseManifest } from '../formats/manifest'
+import { float32, floats, Graph, int64 } from '../onnx'
 import { logProbability } from './beam'
 import { conditioningInputs, type DecoderGraphs, decodeVectors, stepInputs } from './decoder'
-import { float32, floats, Graph, int64 } from './onnx'
 
 const folder = '/models/mini/'
 let manifest: Manifest

@@ -1,7 +1,7 @@
 import { ModelFormatError, throwIfAborted } from '../errors'
-import { BeamSearch, type BeamSettings, type Hypothesis, logProbability } from './beam'
-import { nextTask } from './next-task'
-import { float32, floats, type Graph, int64, type Tensor } from './onnx'
+import { float32, floats, type Graph, int64, nextTask, type Tensor } from '../onnx'
+import { BeamSearch, type BeamSettings, type Hypothesis, logProbability, type TokenSearch } from './beam'
+import { atTemperature, SampledSequence, type SamplingSettings } from './sampling'
 
 /** Inputs of the two decoder graphs. */
 export const conditioningInputs = ['embeddings'] as const
@@ -16,11 +16,17 @@ export interface DecoderGraphs {
   headDim: number
 }
 
+/**
+ * How tokens are chosen: by beam search, or drawn.
+ * `random` gives for each vector, by its index, the source of its uniform numbers in [0, 1).
+ */
+export type SearchSettings = BeamSettings | (SamplingSettings & { random: (index: number) => () => number })
+
 /** Rows (sentences × beam) in one run: a step on one thread stays well under a second. */
 const rowsPerRun = 64
 
 /**
- * Decodes vectors to token sequences, many at a time.
+ * Decodes vectors to token sequences, many at a time: one run of the graph is a step of all sentences that go on.
  * @param vectors [n, dim]
  * @param prefix the tokens every sequence starts with, two or more.
  * @returns for each vector its finished hypotheses, best first; never empty.
@@ -31,15 +37,20 @@ export async function decodeVectors(
   vectors: Float32Array,
   dim: number,
   prefix: readonly number[],
-  settings: BeamSettings,
+  settings: SearchSettings,
   signal?: AbortSignal,
 ): Promise<Hypothesis[][]> {
-  const perRun = Math.max(1, Math.floor(rowsPerRun / settings.beam)) * dim
+  const perRun = Math.max(1, Math.floor(rowsPerRun / ('beam' in settings ? settings.beam : 1))) * dim
   const results: Hypothesis[][] = []
   for (let start = 0; start < vectors.length; start += perRun) {
     const batch = vectors.slice(start, start + perRun)
     const { conditioning } = await graphs.conditioning.run({ embeddings: float32(batch, [batch.length / dim, dim]) }, ['conditioning'])
-    results.push(...(await searchBatch(graphs, conditioning, prefix, settings, signal)))
+    const search = (score: number, sentence: number): TokenSearch =>
+      'beam' in settings
+        ? new BeamSearch(prefix, score, settings)
+        : new SampledSequence(prefix, score, settings, settings.random(start / dim + sentence))
+    const temperature = 'beam' in settings ? 1 : settings.temperature
+    results.push(...(await searchBatch(graphs, conditioning, prefix, { temperature, search }, signal)))
   }
   return results
 }
@@ -67,7 +78,7 @@ async function searchBatch(
   graphs: DecoderGraphs,
   conditioning: Tensor,
   prefix: readonly number[],
-  settings: BeamSettings,
+  { temperature, search }: { temperature: number; search: (prefixScore: number, sentence: number) => TokenSearch },
   signal?: AbortSignal,
 ): Promise<Hypothesis[][]> {
   const sentences = conditioning.dims[0]!
@@ -78,10 +89,12 @@ async function searchBatch(
     const repeated = (token: number): number[] => new Array(sentences).fill(token)
     for (let i = 0; i + 1 < prefix.length; i++) {
       const logits = await stepper.step(repeated(prefix[i]!), identity, identity)
-      for (const sentence of identity)
-        scores[sentence] = Math.fround(scores[sentence]! + logProbability(row(logits, sentence, sentences), prefix[i + 1]!))
+      for (const sentence of identity) {
+        const rowLogits = atTemperature(row(logits, sentence, sentences), temperature)
+        scores[sentence] = Math.fround(scores[sentence]! + logProbability(rowLogits, prefix[i + 1]!))
+      }
     }
-    const searches = scores.map((score) => new BeamSearch(prefix, score, settings))
+    const searches = scores.map(search)
     let parents = identity
     for (;;) {
       await nextTask()
@@ -101,7 +114,7 @@ async function searchBatch(
 }
 
 /** Gives every search its rows of the logits; returns for each live row of the next step its row in this one. */
-function advance(searches: readonly BeamSearch[], logits: Float32Array, rows: number): number[] {
+function advance(searches: readonly TokenSearch[], logits: Float32Array, rows: number): number[] {
   const vocabulary = logits.length / rows
   const parents: number[] = []
   let first = 0

@@ -1,7 +1,6 @@
 import { ModelFormatError, throwIfAborted } from '../errors'
+import { floats, type Graph, int64, nextTask } from '../onnx'
 import { batches } from './batches'
-import { nextTask } from './next-task'
-import { floats, type Graph, int64 } from './onnx'
 
 /** Inputs of the encoder graph. */
 export const encoderInputs = ['input_ids', 'attention_mask'] as const

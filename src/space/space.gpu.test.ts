@@ -87,6 +87,31 @@ describe('Space', () => {
     for (const [i, score] of wide.entries()) expect(score).toBeGreaterThanOrEqual(narrow[i]! - 1e-5)
   })
 
+  test('draws many sentences as it draws each alone, and each with numbers of its own', async () => {
+    const vector = await space.encode(['What did she say to the old man?'], { language: 'eng_Latn' })
+    const many = new Float32Array(4 * space.dim)
+    for (let i = 0; i < 4; i++) many.set(vector, i * space.dim)
+    const drawn = async (vectors: Float32Array, first: number) => {
+      const random = (index: number) => {
+        let step = 0
+        return () => Math.abs(Math.sin(12.9898 * ++step + 78.233 * (first + index))) * 0.999
+      }
+      const sampling = { temperature: 1.5, topK: 100, topP: 0.95, random }
+      return (await space.decode(vectors, { language: 'eng_Latn', maxTokens: 16, sampling })).map(({ text }) => text)
+    }
+    const together = await drawn(many, 0)
+    expect(new Set(together).size).toBeGreaterThan(1)
+    for (const [i, text] of together.entries()) expect(await drawn(vector, i)).toEqual([text])
+  })
+
+  test('drawing the likeliest token is greedy decoding', async () => {
+    const vectors = await space.encode(sentences, { language: 'eng_Latn' })
+    const greedy = await space.decode(vectors, { language: 'eng_Latn', beam: 1 })
+    const drawn = await space.decode(vectors, { language: 'eng_Latn', sampling: { topK: 1, random: () => () => 0.5 } })
+    expect(drawn.map(({ text }) => text)).toEqual(greedy.map(({ text }) => text))
+    for (const [i, { score }] of drawn.entries()) expect(score).toBeCloseTo(greedy[i]!.score, 4)
+  })
+
   test('nothing in, nothing out', async () => {
     expect(await space.encode([], { language: 'eng_Latn' })).toEqual(new Float32Array(0))
     expect(await space.decode(new Float32Array(0), { language: 'eng_Latn' })).toEqual([])

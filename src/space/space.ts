@@ -1,12 +1,11 @@
 import { InvalidInput, ModelFormatError, throwIfAborted } from '../errors'
 import type { LanguageManifest, Manifest, SpaceManifest } from '../formats/manifest'
+import { Graph, nextTask } from '../onnx'
 import type { OnProgress } from '../progress'
-import { conditioningInputs, type DecoderGraphs, decodeVectors, stepInputs, targetLogits } from './decoder'
+import { conditioningInputs, type DecoderGraphs, decodeVectors, type SearchSettings, stepInputs, targetLogits } from './decoder'
 import { encoderInputs, encodeSequences } from './encoder'
 import { Languages } from './languages'
-import { nextTask } from './next-task'
 import { normalizeText } from './normalize'
-import { Graph } from './onnx'
 import { type Sentence, splitSentences } from './splitter'
 import { Tokenizer } from './tokenizer'
 
@@ -19,16 +18,30 @@ export interface EncodeOptions {
 export interface DecodeOptions {
   /** FLORES-200 code of the language to write. */
   language: string
-  /** Width of the beam search, 1 (greedy) to 64. Default 5. */
+  /** Width of the beam search, 1 (greedy) to 64. Default 5. Not with `sampling`. */
   beam?: number
+  /** Draws tokens instead of searching for the likeliest sentence. */
+  sampling?: TextSampling
   /** Longest output in tokens, special tokens included: 3 to the space's `maxTokens`, which is the default. */
   maxTokens?: number
   signal?: AbortSignal
 }
 
+/** How tokens are drawn (`SamplingSettings`). */
+export interface TextSampling {
+  /** Above 0 to 100: below 1 likely tokens become likelier, above 1 all become more alike. Default 1. */
+  temperature?: number
+  /** 1 or more; default: all tokens. */
+  topK?: number
+  /** 0 to 1; default: all tokens. */
+  topP?: number
+  /** For each vector, by its index, the source of its uniform numbers in [0, 1). */
+  random: (index: number) => () => number
+}
+
 export interface DecodedSentence {
   text: string
-  /** Log-probability per token of the best hypothesis (sonar.md §3): nearer to 0 is surer. */
+  /** Log-probability per token of the hypothesis (sonar.md §3), at the temperature it was drawn with: nearer to 0 is surer. */
   score: number
 }
 
@@ -138,22 +151,24 @@ export class Space {
     })
   }
 
+  /** @throws UnsupportedLanguage; InvalidInput for options out of range. */
+  requireDecodeOptions(options: DecodeOptions): void {
+    this.#decoding(options)
+  }
+
   /**
    * Decodes vectors to sentences, many in one run.
    * @param vectors [n, dim], as `encode` gives them.
    * @throws UnsupportedLanguage; InvalidInput for vectors of another size or with NaN or infinity, and for options out of range; Aborted.
    */
   async decode(vectors: Float32Array, options: DecodeOptions): Promise<DecodedSentence[]> {
-    const { language, beam = 5, maxTokens = this.#space.maxTokens, signal } = options
-    const prefix = this.#parts.tokenizer.targetPrefix(this.#languages.get(language))
+    const { prefix, settings } = this.#decoding(options)
     if (vectors.length % this.dim !== 0)
       throw new InvalidInput(`Vectors must have ${this.dim} elements each; there are ${vectors.length} in all.`)
     if (!vectors.every(Number.isFinite)) throw new InvalidInput('A vector has an element that is not a finite number.')
-    checkInteger('beam', beam, 1, 64)
-    checkInteger('maxTokens', maxTokens, prefix.length + 1, this.#space.maxTokens)
-    const { eos, pad } = this.#space.tokens
-    const settings = { beam, eos, pad, maxLength: maxTokens }
-    const found = await this.#run(signal, (either) => decodeVectors(this.#parts.decoder, vectors, this.dim, prefix, settings, either))
+    const found = await this.#run(options.signal, (either) =>
+      decodeVectors(this.#parts.decoder, vectors, this.dim, prefix, settings, either),
+    )
     return found.map(([best]) => ({ text: this.#parts.tokenizer.decode(best!.tokens), score: best!.score }))
   }
 
@@ -176,6 +191,19 @@ export class Space {
     await Promise.all([encoder.release(), decoder.conditioning.release(), decoder.step.release()])
   }
 
+  #decoding({ language, beam = 5, sampling, maxTokens = this.#space.maxTokens }: DecodeOptions): {
+    prefix: number[]
+    settings: SearchSettings
+  } {
+    const prefix = this.#parts.tokenizer.targetPrefix(this.#languages.get(language))
+    checkInteger('maxTokens', maxTokens, prefix.length + 1, this.#space.maxTokens)
+    const { eos, pad } = this.#space.tokens
+    const limits = { eos, pad, maxLength: maxTokens }
+    if (sampling) return { prefix, settings: { ...checkedSampling(sampling), ...limits } }
+    checkInteger('beam', beam, 1, 64)
+    return { prefix, settings: { beam, ...limits } }
+  }
+
   /** Runs a call that the caller's signal and `dispose` both end, and that `dispose` waits for. */
   async #run<T>(signal: AbortSignal | undefined, call: (either: AbortSignal) => Promise<T>): Promise<T> {
     const either = signal ? AbortSignal.any([signal, this.#disposal.signal]) : this.#disposal.signal
@@ -188,6 +216,17 @@ export class Space {
       this.#running.delete(running)
     }
   }
+}
+
+/** @throws InvalidInput for options out of range. */
+function checkedSampling({ temperature = 1, topK, topP, random }: TextSampling): TextSampling & { temperature: number } {
+  if (!(temperature > 0 && temperature <= 100)) {
+    throw new InvalidInput(`The temperature of text must be above 0, up to 100, not ${temperature}.`, { temperature })
+  }
+  if (topK !== undefined) checkInteger('The top-k of text', topK, 1, Number.MAX_SAFE_INTEGER)
+  if (topP !== undefined && !(topP >= 0 && topP <= 1))
+    throw new InvalidInput(`The top-p of text must be from 0 to 1, not ${topP}.`, { topP })
+  return { temperature, topK, topP, random }
 }
 
 function checkInteger(name: string, value: number, min: number, max: number): void {

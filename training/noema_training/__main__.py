@@ -14,8 +14,12 @@ STEPS = (
     "encode",
     "normalizer",
     "base-lcm",
+    "decoder",
     "two-tower",
     "one-tower",
+    "quantizer",
+    "quant-lcm-c",
+    "quant-lcm-d",
     "token-lm",
     "pack",
     "all",
@@ -106,6 +110,10 @@ def trainer(step: str):
         from .base_training import train_base_lcm
 
         return train_base_lcm
+    if step == "decoder":
+        from .decoder_training import train_decoder
+
+        return train_decoder
     if step == "two-tower":
         from .concept_training import train_two_tower
 
@@ -114,6 +122,14 @@ def trainer(step: str):
         from .one_tower_training import train_one_tower
 
         return train_one_tower
+    if step == "quantizer":
+        from .quantizer_fitting import fit_quantizer
+
+        return fit_quantizer
+    if step in ("quant-lcm-c", "quant-lcm-d"):
+        from .quant_lcm_training import trainer_of
+
+        return trainer_of(step)
     from .token_lm import train_token_lm
 
     return train_token_lm
@@ -151,9 +167,17 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--minutes", type=float, help="training time budget; the profile's when left out")
-    parser.add_argument("--batch", type=int, help="tokens (space, token-lm) or documents a micro-batch")
+    parser.add_argument(
+        "--batch",
+        type=int,
+        help="tokens (space, token-lm) or documents a micro-batch; sentences at once (quantizer)",
+    )
     parser.add_argument("--compile", action="store_true", help="compile the training step")
-    parser.add_argument("--limit", type=int, help="use only this many lines, worlds or steps")
+    parser.add_argument(
+        "--limit",
+        type=int,
+        help="use only this many lines, worlds or steps (quantizer: iterations a codebook)",
+    )
     parser.add_argument(
         "--call-minutes", type=float, help="pause `all` after this long; call it again to go on"
     )

@@ -9,21 +9,19 @@ concept model learns.
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from .base_lcm import BaseLcm
-from .concept_training import AVERAGE_DECAY, document_batches
+from .concept_training import concept_task
 from .concepts import Documents
 from .config import BaseLcmConfig, Profile
 from .decoder_loss import decoder_loss, sample_positions
 from .documents import SentenceTokens
-from .optim import Optimizer
 from .sonar import Decoder
 from .space import load_space
-from .trainer import Run, Task, train
+from .trainer import Run, train
 
 ADAM_NAMES = ("pre_linear", "postnet")
 
@@ -99,20 +97,7 @@ def train_base_lcm(work: Path, profile: Profile, run: Run, batch_documents: int 
             terms = base_loss(average, decoder, held_out, valid.gather(rows)[0], rows, quiet)[1]
         return {f"valid_{name}": round(value.item(), 4) for name, value in terms.items()}
 
-    task = Task(
-        name="base-lcm",
-        model=model,
-        optimizer=Optimizer(model, config.learning_rate, ADAM_NAMES),
-        loss=loss,
-        batches=lambda seed: document_batches(documents, config, np.random.default_rng(seed)),
-        meta={"architecture": architecture},
-        minutes=config.minutes,
-        micro_batches=config.micro_batches,
-        warmup_steps=config.warmup_steps,
-        average_decay=AVERAGE_DECAY,
-        validate=validate,
-        select="valid_tokens",
-        log_every=100,
-        validate_every=200,
+    task = concept_task(
+        "base-lcm", model, architecture, config, ADAM_NAMES, documents, loss, validate, "valid_tokens"
     )
     return train(task, work, run)

@@ -4,15 +4,16 @@ Squared error of the predicted clean concept, timesteps uniform per position, 15
 copies of each document share one pass of the contextualizer: denoiser rows are independent given the context.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .concepts import Documents
-from .config import BaseLcmConfig, OneTowerConfig, Profile, TwoTowerConfig
+from .config import BaseLcmConfig, OneTowerConfig, Profile, QuantLcmConfig, TwoTowerConfig
 from .decoder_loss import decoder_loss, sample_positions
 from .diffusion import TRAIN_STEPS, add_noise, cosine_alphas
 from .documents import SentenceTokens
@@ -24,11 +25,10 @@ from .two_tower import TwoTower, context_mask
 
 ADAM_NAMES = ("modulator", "embed_time", "pre_linear", "initial_proj", "final_proj")
 AVERAGE_DECAY = 0.998
+ConceptConfig = TwoTowerConfig | BaseLcmConfig | OneTowerConfig | QuantLcmConfig
 
 
-def document_batches(
-    documents: Documents, config: TwoTowerConfig | BaseLcmConfig | OneTowerConfig, rng: np.random.Generator
-):
+def document_batches(documents: Documents, config: ConceptConfig, rng: np.random.Generator):
     """Endless padded index batches of windows of similar length; some begin inside their document, as prompts may.
 
     Documents longer than the window give several windows.
@@ -42,9 +42,7 @@ def document_batches(
             yield documents.pad(chosen[start : start + config.batch_documents])
 
 
-def _windows(
-    rows: Tensor, config: TwoTowerConfig | BaseLcmConfig | OneTowerConfig, rng: np.random.Generator
-) -> list[Tensor]:
+def _windows(rows: Tensor, config: ConceptConfig, rng: np.random.Generator) -> list[Tensor]:
     most = min(len(rows) // 2, config.window)
     start = int(rng.integers(most + 1)) if rng.random() < config.cropped else 0
     windows = [rows[begin : begin + config.window] for begin in range(start, len(rows), config.window)]
@@ -129,10 +127,28 @@ def train_two_tower(work: Path, profile: Profile, run: Run, batch_documents: int
         return {"valid": validation_loss(average, valid, config, alphas, run.device)}
 
     documents.to(run.device)
-    task = Task(
-        name="two-tower",
+    task = concept_task(
+        "two-tower", model, architecture, config, ADAM_NAMES, documents, loss, validate, "valid"
+    )
+    return train(task, work, run)
+
+
+def concept_task(
+    name: str,
+    model: nn.Module,
+    architecture: dict,
+    config: TwoTowerConfig | BaseLcmConfig | OneTowerConfig,
+    adam_names: tuple[str, ...],
+    documents: Documents,
+    loss: Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]],
+    validate: Callable[[nn.Module], dict[str, float]],
+    select: str,
+) -> Task:
+    """What all concept models share in training: windows of documents, the weight average, the best average by validation."""
+    return Task(
+        name=name,
         model=model,
-        optimizer=Optimizer(model, config.learning_rate, ADAM_NAMES),
+        optimizer=Optimizer(model, config.learning_rate, adam_names),
         loss=loss,
         batches=lambda seed: document_batches(documents, config, np.random.default_rng(seed)),
         meta={"architecture": architecture},
@@ -141,11 +157,10 @@ def train_two_tower(work: Path, profile: Profile, run: Run, batch_documents: int
         warmup_steps=config.warmup_steps,
         average_decay=AVERAGE_DECAY,
         validate=validate,
-        select="valid",
-        log_every=100,
-        validate_every=200,
+        select=select,
+        log_every=50,
+        validate_every=100,
     )
-    return train(task, work, run)
 
 
 @torch.no_grad()

@@ -96,6 +96,24 @@ class BaseLcmConfig:
 
 
 @dataclass(frozen=True)
+class DecoderConfig:
+    """The recipe of the decoder's fine-tuning on the Base-LCM's predictions."""
+
+    window: int = 40
+    batch_documents: int = 16
+    batch_tokens: int = 1000
+    micro_batches: int = 4
+    decoded_positions: int = 80  # predictions a micro-batch
+    predicted_weight: float = 0.5
+    blur: float = 0.3  # largest noise on the context and on the prediction, in normalised units
+    learning_rate: float = 5e-4
+    warmup_steps: int = 50
+    wide: float = 0.35  # share of the documents drawn that are no simple stories
+    cropped: float = 0.3
+    minutes: float = 20.0
+
+
+@dataclass(frozen=True)
 class OneTowerConfig:
     """Sizes of the One-Tower concept model (lcm.md §6) and the recipe of its training."""
 
@@ -109,6 +127,42 @@ class OneTowerConfig:
     batch_documents: int = 8
     micro_batches: int = 4
     noise_samples: int = 2
+    learning_rate: float = 1e-3
+    warmup_steps: int = 200
+    dropout: float = 0.0
+    unconditional: float = 0.15
+    wide: float = 0.35  # share of the documents drawn that are no simple stories
+    cropped: float = 0.3
+    context_noise: float = 0.2
+    minutes: float = 28.0
+
+
+@dataclass(frozen=True)
+class QuantizerConfig:
+    """Sizes of the residual quantiser (lcm.md §7) and how it is fitted."""
+
+    codebooks: int = 16
+    units: int = 512
+    sentences: int = 400_000  # fitted to a sample of this many, where there are more
+    iterations: int = 25  # of k-means, a codebook
+    batch_rows: int = 16_384  # compared with all centroids at once
+    minutes: float = 8.0
+
+
+@dataclass(frozen=True)
+class QuantLcmConfig:
+    """Sizes of the Quant-LCMs (lcm.md §7), which share a quantiser, and the recipe of their training."""
+
+    model_dim: int = 256
+    heads: int = 4
+    layers: int = 8
+    codebook_embed_dim: int = 256
+    ffn_inner: int = 768
+    max_seq_len: int = 512
+    window: int = 40
+    batch_documents: int = 8
+    micro_batches: int = 4
+    partial_samples: int = 2
     learning_rate: float = 1e-3
     warmup_steps: int = 200
     dropout: float = 0.0
@@ -140,7 +194,10 @@ class Profile:
     space: SpaceConfig = field(default_factory=SpaceConfig)
     two_tower: TwoTowerConfig = field(default_factory=TwoTowerConfig)
     base_lcm: BaseLcmConfig = field(default_factory=BaseLcmConfig)
+    decoder: DecoderConfig = field(default_factory=DecoderConfig)
     one_tower: OneTowerConfig = field(default_factory=OneTowerConfig)
+    quantizer: QuantizerConfig = field(default_factory=QuantizerConfig)
+    quant_lcm: QuantLcmConfig = field(default_factory=QuantLcmConfig)
     token_lm: TokenLmConfig = field(default_factory=TokenLmConfig)
     languages: tuple[str, ...] = ("en", "fr", "de", "es")
     sentences: dict[str, int] = field(
@@ -158,11 +215,17 @@ class Profile:
     documents: dict[str, int] = field(
         default_factory=lambda: {"tales": 1500, "dialogues": 3000}
     )  # documents of each wider kind for the concept models
-    tellings: int = 130
+    tellings: int = 90
     valid_tellings: int = 6
     tokenizer_sentences: int = 400_000
     shares: dict[str, float] = field(
-        default_factory=lambda: {"space": 0.55, "base-lcm": 0.17, "two-tower": 0.2, "token-lm": 0.08}
+        default_factory=lambda: {
+            "space": 0.5,
+            "base-lcm": 0.17,
+            "decoder": 0.1,
+            "two-tower": 0.15,
+            "token-lm": 0.08,
+        }
     )  # of the time of `all`, in this order
     reserve: float = 0.04  # of the same, for encoding, loading and writing
     int8: bool = False  # how the exported space stores its matrices: int8 with a scale a row, else f16
@@ -195,10 +258,24 @@ PROFILES = {
             warmup_steps=10,
             minutes=0.1,
         ),
+        decoder=DecoderConfig(
+            window=32, batch_documents=4, batch_tokens=200, decoded_positions=16, warmup_steps=10, minutes=0.1
+        ),
         one_tower=OneTowerConfig(
             model_dim=64,
             layers=2,
             timestep_embed_dim=32,
+            ffn_inner=256,
+            window=32,
+            batch_documents=4,
+            warmup_steps=10,
+            minutes=0.1,
+        ),
+        quantizer=QuantizerConfig(codebooks=4, units=16, iterations=8, batch_rows=256, minutes=0.5),
+        quant_lcm=QuantLcmConfig(
+            model_dim=64,
+            layers=2,
+            codebook_embed_dim=32,
             ffn_inner=256,
             window=32,
             batch_documents=4,
@@ -237,7 +314,12 @@ PROFILES = {
             decoded_positions=1024,
         ),
         base_lcm=BaseLcmConfig(layers=6, batch_documents=256, micro_batches=1, decoded_positions=4096),
+        decoder=DecoderConfig(
+            batch_documents=256, batch_tokens=32_000, micro_batches=1, decoded_positions=4096
+        ),
         one_tower=OneTowerConfig(batch_documents=128, micro_batches=1),
+        quantizer=QuantizerConfig(units=1024, sentences=2_000_000, batch_rows=65_536),
+        quant_lcm=QuantLcmConfig(batch_documents=128, micro_batches=1),
         token_lm=TokenLmConfig(batch_tokens=65_000, micro_batches=1),
         sentences={"en": 400_000, "fr": 120_000, "de": 80_000, "es": 70_000, "it": 15_000, "pt": 60_000},
         max_words=40,

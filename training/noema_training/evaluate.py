@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import asdict
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ from sacrebleu.metrics import BLEU, CHRF
 
 from .comparison import compare
 from .concept_scores import HeldOut, continuations, teacher_forced, tune, tune_base
-from .config import LANGUAGES
+from .config import LANGUAGE_NAMES, LANGUAGES
 from .diffusion import Decoding
 from .export import BETTER_MODEL, default_concept_model, write_manifest
 from .metrics import xsim_errors
@@ -45,13 +44,13 @@ def evaluate(work: Path, folder: Path, limit: int | None = None, default: str | 
     model, decoding = load_two_tower(folder)
     held_out = HeldOut(work, space, None if limit >= 500 else limit)
     scores = {"sentences": limit, "round_trip": {}, "translation": {}, "xsim_error": {}}
-    stories = list(islice(read_lines(work / "text" / "story-sentences.valid.txt"), limit))
-    scores["round_trip"]["story sentences (English)"] = round_trip(space, stories, "eng_Latn")
+    stories = read_lines(work / "text" / "story-sentences.valid.txt")
+    scores["round_trip"] |= round_trips(space, "story sentences (English)", list(stories), "eng_Latn", limit)
     for short in ("fr", "de", "es"):
         path = work / "text" / f"pairs.en-{short}.valid.tsv"
-        pairs = [line.split("\t") for line in islice(read_lines(path), limit)] if path.exists() else []
+        pairs = [line.split("\t") for line in read_lines(path)] if path.exists() else []
         if pairs:
-            score_pairs(space, short, pairs, scores)
+            score_pairs(space, short, pairs, scores, limit)
     scores["concepts"] = teacher_forced(model, space, held_out, decoding)
     scores["continuations"] = continuations(model, space, held_out, decoding, 6)
     scores["comparison"] = compare(work, folder, space, None if limit >= 500 else limit)
@@ -74,13 +73,15 @@ def better_model(names: list[str], comparison: dict) -> str:
     return max((name for name in names if name in models), key=lambda name: models[name]["ca_r"])
 
 
-def score_pairs(space: ExportedSpace, short: str, pairs: list[list[str]], scores: dict) -> None:
-    """Adds round trip, translation in both directions and xsim of one language to `scores`."""
+def score_pairs(space: ExportedSpace, short: str, pairs: list[list[str]], scores: dict, limit: int) -> None:
+    """Adds round trip of one language, and translation in both directions and xsim of its first `limit` pairs to `scores`."""
     code = LANGUAGES[short]
-    english, other = ([pair[side] for pair in pairs] for side in (0, 1))
     if short == "fr":
-        scores["round_trip"]["English"] = round_trip(space, english, "eng_Latn")
-    scores["round_trip"][short] = round_trip(space, other, code)
+        lines = [pair[0] for pair in pairs]
+        scores["round_trip"] |= round_trips(space, "English", lines, "eng_Latn", limit)
+    scores["round_trip"] |= round_trips(space, LANGUAGE_NAMES[code], [pair[1] for pair in pairs], code, limit)
+    pairs = pairs[:limit]
+    english, other = ([pair[side] for pair in pairs] for side in (0, 1))
     vectors = {"en": space.encode(english), short: space.encode(other, code)}
     for source, target, truth in (("en", short, other), (short, "en", english)):
         texts = space.decode(vectors[source], LANGUAGES[target])
@@ -96,13 +97,30 @@ def pairs_side(pairs: list[list[str]], language: str) -> list[str]:
     return [pair[0 if language == "en" else 1] for pair in pairs]
 
 
-def round_trip(space: ExportedSpace, sentences: list[str], code: str) -> dict:
-    """Encode, decode greedily in the same language, compare.
+def round_trips(space: ExportedSpace, name: str, lines: list[str], code: str, limit: int) -> dict[str, dict]:
+    """Round trips of the first `limit` lines, of the short ones among them, and of the first `limit` long lines."""
+    first, long = lines[:limit], [line for line in lines if 13 <= len(line.split()) <= 30][:limit]
+    texts = read_back(space, first, code)
+    short = [n for n, line in enumerate(first) if len(line.split()) <= 12]
+    rows = {name: round_trip(space, first, texts)}
+    if short:
+        picked = ([side[n] for n in short] for side in (first, texts))
+        rows[f"{name}, at most 12 words"] = round_trip(space, *picked)
+    if long:
+        rows[f"{name}, 13-30 words"] = round_trip(space, long, read_back(space, long, code))
+    return rows
+
+
+def read_back(space: ExportedSpace, sentences: list[str], code: str) -> list[str]:
+    """Encoded, and decoded greedily in the same language."""
+    return space.decode(space.encode(sentences, code), code)
+
+
+def round_trip(space: ExportedSpace, sentences: list[str], texts: list[str]) -> dict:
+    """Scores of what came back.
 
     Token accuracy: share of the sentence's pieces that the output has at the same position.
     """
-    vectors = space.encode(sentences, code)
-    texts = space.decode(vectors, code)
     hits = total = 0
     for sentence, text in zip(sentences, texts, strict=True):
         want, got = space.tokenizer.encode(sentence).ids, space.tokenizer.encode(text).ids
@@ -113,5 +131,6 @@ def round_trip(space: ExportedSpace, sentences: list[str], code: str) -> dict:
         "token_accuracy": hits / max(1, total),
         "bleu": BLEU().corpus_score(texts, [sentences]).score,
         "chrf": CHRF().corpus_score(texts, [sentences]).score,
+        "sentences": len(sentences),
         "first": list(zip(sentences[:8], texts[:8], strict=True)),
     }

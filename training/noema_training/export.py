@@ -26,9 +26,10 @@ from .config import (
 from .diffusion import TRAIN_STEPS, Decoding
 from .graphs import export_graphs
 from .one_tower import OneTower
+from .quant_lcm import QUANT_LCMS, Refinement
 from .space import Space, load_space
 from .tokenizer import language_ids, load_tokenizer
-from .trainer import trained_weights
+from .trainer import load_trained
 from .two_tower import TwoTower
 from .verify import verify_folder
 
@@ -40,8 +41,15 @@ KINDS = {
     "two-tower": "a Two-Tower diffusion concept model",
     "base-lcm": "a Base-LCM",
     "one-tower": "a One-Tower diffusion model",
+    "quant-lcm-c": "a Quant-LCM-c",
+    "quant-lcm-d": "a Quant-LCM-d",
 }
 STOPPING = {"endOfTextThreshold": 0.9, "stopOnRepetitionThreshold": 0.9, "beam": 5}
+# The paper's for several sentences (lcm.md §7); -c's temperature is its 0.005 over the mean squared length of a centred SONAR concept.
+REFINEMENTS = {
+    "quant-lcm-c": Refinement(guidance_scale=1.5, temperature=0.14, top_k=5),
+    "quant-lcm-d": Refinement(guidance_scale=1.0, temperature=1.0, top_k=3),
+}
 SCHEDULER = {
     "num_diffusion_train_steps": TRAIN_STEPS,
     "beta_schedule": "squaredcos_cap_v2",
@@ -61,8 +69,8 @@ def export(
 ) -> dict:
     """Exports the work directory's space and concept models; returns the sizes of the files.
 
-    Without work/two-tower.pt an untrained Two-Tower model of the profile's size is written; a Base-LCM and a One-Tower
-    model are added where they were trained.
+    Without work/two-tower.pt an untrained Two-Tower model of the profile's size is written; a Base-LCM, a One-Tower model and
+    Quant-LCMs are added where they were trained.
     `default` names the default concept model, see `default_concept_model`.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -77,6 +85,10 @@ def export(
     if (work / "one-tower.pt").exists():
         models["one-tower"], sizes = load_trained(OneTower, work, "one-tower")
         concept_models["one-tower"] = concept_entry(sizes, Decoding(), "one_tower")
+    for kind, refinement in REFINEMENTS.items():
+        if (work / f"{kind}.pt").exists():
+            models[kind], sizes = load_trained(QUANT_LCMS[kind], work, kind)
+            concept_models[kind] = quant_entry(kind, sizes, refinement)
     default = default_concept_model(work, list(concept_models), default)
     export_graphs(space.encoder, space.decoder, folder)
     for kind, model in models.items():
@@ -151,14 +163,6 @@ def load_concept_model(work: Path, space: Space, profile: Profile) -> tuple[TwoT
     return TwoTower(**architecture), architecture
 
 
-def load_trained(kind: type[nn.Module], work: Path, name: str) -> tuple[nn.Module, dict]:
-    """A trained concept model of a work directory with its architecture."""
-    saved = torch.load(work / f"{name}.pt", map_location="cpu")
-    model = kind(**saved["architecture"])
-    model.load_state_dict(trained_weights(saved))
-    return model, saved["architecture"]
-
-
 @torch.no_grad()
 def round_to_half(model: nn.Module) -> nn.Module:
     """Rounds all parameters to f16 values, so that storing them so loses nothing more; the normalizer is not one of them."""
@@ -217,16 +221,29 @@ def space_entry(space: Space, work: Path) -> dict:
 
 def concept_entry(architecture: dict, decoding: Decoding, family: str = "two_tower") -> dict:
     """Of a diffusion model."""
-    camel = {
-        "".join(part.title() if i else part for i, part in enumerate(k.split("_"))): v
-        for k, v in asdict(decoding).items()
-    }
     return {
         "family": family,
         "file": f"{family.replace('_', '-')}.safetensors",
         "architecture": architecture,
         "scheduler": SCHEDULER,
-        "decoding": {**camel, **STOPPING},
+        "decoding": {**camel(decoding), **STOPPING},
+    }
+
+
+def quant_entry(kind: str, architecture: dict, refinement: Refinement) -> dict:
+    return {
+        "family": kind.replace("-", "_"),
+        "file": f"{kind}.safetensors",
+        "architecture": architecture,
+        "decoding": {**camel(refinement), **STOPPING},
+    }
+
+
+def camel(settings: Decoding | Refinement) -> dict:
+    """Settings by their names in the manifest."""
+    return {
+        "".join(part.title() if i else part for i, part in enumerate(k.split("_"))): v
+        for k, v in asdict(settings).items()
     }
 
 

@@ -6,17 +6,15 @@ Squared error of the predicted clean concept, timesteps uniform per position, 15
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from .concept_training import AVERAGE_DECAY, document_batches
+from .concept_training import concept_task
 from .concepts import Documents
 from .config import OneTowerConfig, Profile
 from .diffusion import TRAIN_STEPS, add_noise, cosine_alphas
 from .one_tower import OneTower
-from .optim import Optimizer
-from .trainer import Run, Task, train
+from .trainer import Run, train
 
 ADAM_NAMES = ("embed_time", "pre_linear", "pos_encoder", "postnet")
 
@@ -62,20 +60,7 @@ def train_one_tower(work: Path, profile: Profile, run: Run, batch_documents: int
             total = one_tower_loss(average, *valid.gather(rows.to(run.device)), config, alphas)[0]
         return {"valid": total.item()}
 
-    task = Task(
-        name="one-tower",
-        model=model,
-        optimizer=Optimizer(model, config.learning_rate, ADAM_NAMES),
-        loss=loss,
-        batches=lambda seed: document_batches(documents, config, np.random.default_rng(seed)),
-        meta={"architecture": architecture},
-        minutes=config.minutes,
-        micro_batches=config.micro_batches,
-        warmup_steps=config.warmup_steps,
-        average_decay=AVERAGE_DECAY,
-        validate=validate,
-        select="valid",
-        log_every=100,
-        validate_every=250,
+    task = concept_task(
+        "one-tower", model, architecture, config, ADAM_NAMES, documents, loss, validate, "valid"
     )
     return train(task, work, run)

@@ -9,7 +9,7 @@ from safetensors.torch import load, save
 
 from .trainer import trained_weights
 
-MODELS = ("space", "base-lcm", "two-tower", "token-lm")
+MODELS = ("space", "base-lcm", "decoder", "two-tower", "token-lm")
 PART = 15 * 2**20
 INDEX, STEM = "index.json", "weights.part"
 

@@ -13,6 +13,7 @@ from .batches import pad
 from .config import EOS
 from .diffusion import Decoding
 from .one_tower import OneTower
+from .quant_lcm import QUANT_LCMS, QuantLcm, Refinement
 from .tokenizer import load_tokenizer
 from .two_tower import TwoTower
 
@@ -93,6 +94,14 @@ def load_one_tower(folder: Path) -> tuple[OneTower, Decoding]:
     """The exported One-Tower model (f16 weights computed in f32) and its default settings."""
     model, entry = _load(OneTower, folder, "one-tower")
     return model, _decoding(entry)
+
+
+def load_quant(folder: Path, name: str) -> tuple[QuantLcm, Refinement]:
+    """The exported Quant-LCM of this name (f16 weights computed in f32) and its default settings."""
+    model, entry = _load(QUANT_LCMS[name], folder, name)
+    defaults = entry["decoding"]
+    settings = {"guidance_scale": defaults["guidanceScale"], "temperature": defaults["temperature"]}
+    return model, Refinement(**settings, top_k=defaults["topK"])
 
 
 def _load(kind: type, folder: Path, name: str):

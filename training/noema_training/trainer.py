@@ -52,7 +52,7 @@ class Task:
     average_decay: float | None = None
     validate: Callable[[nn.Module], dict[str, float]] | None = None
     log_every: int = 50
-    validate_every: int = 500
+    validate_every: int = 500  # a multiple of log_every
     select: str | None = None  # value of `validate` whose lowest average is kept beside the last one
     best: dict[str, Any] = field(default_factory=dict)  # its step, value and weights
     averages: dict[str, Tensor] = field(default_factory=dict)
@@ -185,6 +185,14 @@ def save(task: Task, average: nn.Module | None, step: int, elapsed: float, path:
 def trained_weights(saved: dict) -> dict[str, Tensor]:
     """The weights of a checkpoint that are to be used: the best average by validation, else the last average."""
     return saved["best"]["weights"] if "best" in saved else saved.get("average", saved["model"])
+
+
+def load_trained(kind: type[nn.Module], work: Path, name: str) -> tuple[nn.Module, dict]:
+    """A trained concept model of a work directory with its architecture."""
+    saved = torch.load(work / f"{name}.pt", map_location="cpu")
+    model = kind(**saved["architecture"])
+    model.load_state_dict(trained_weights(saved))
+    return model, saved["architecture"]
 
 
 def _validated(task: Task, average: nn.Module | None, step: int) -> dict[str, float]:

@@ -10,7 +10,8 @@ from torch import nn
 from .base_lcm import BaseLcm
 from .config import EOS
 from .one_tower import OneTower
-from .runtime import ExportedSpace, load_base, load_one_tower, load_two_tower
+from .quant_lcm import QUANT_LCMS, QuantLcm
+from .runtime import ExportedSpace, load_base, load_one_tower, load_quant, load_two_tower
 from .space import Space
 from .two_tower import TwoTower
 
@@ -49,6 +50,8 @@ def verify_folder(space: Space, folder: Path, manifest: dict, models: dict[str, 
             _two_tower(models["two-tower"], load_two_tower(folder)[0], torch.from_numpy(embeddings))
         if "one-tower" in models:
             _one_tower(models["one-tower"], load_one_tower(folder)[0], torch.from_numpy(embeddings))
+        for name in QUANT_LCMS.keys() & models.keys():
+            _quant_lcm(name, models[name], load_quant(folder, name)[0], torch.from_numpy(embeddings))
     finally:
         (folder / "manifest.json").unlink()
 
@@ -155,3 +158,19 @@ def _one_tower(model: OneTower, exported: OneTower, embeddings: torch.Tensor) ->
         return tower.sonar_normalizer.denormalize(tower(clean, noise, timesteps))
 
     compare("one-tower predictions", predict(exported).numpy(), predict(model))
+
+
+def _quant_lcm(name: str, model: QuantLcm, exported: QuantLcm, embeddings: torch.Tensor) -> None:
+    """The outputs for sums of the first centroids of every sentence of one document, one more for each, and the sums themselves."""
+    codebooks = len(model.quantizer.codebooks)
+    steps = torch.arange(len(embeddings))[None] % codebooks
+    units = model.quantizer.encode(model.sonar_normalizer.normalize(embeddings))[None]
+
+    def predict(tower: QuantLcm) -> torch.Tensor:
+        clean = tower.sonar_normalizer.normalize(embeddings[None])
+        return tower(clean, tower.quantizer.partial_sums(units, steps), steps)
+
+    compare(f"{name} outputs", predict(exported).numpy(), predict(model))
+    whole = torch.full_like(steps, codebooks)
+    sums = [tower.quantizer.partial_sums(units, whole) for tower in (exported, model)]
+    compare(f"{name} sums", sums[0].numpy(), sums[1])

@@ -62,7 +62,7 @@ def test_small_arrays_are_restored():
 
 def test_all_in_two_calls_comes_back_and_exports(packed, tmp_path):
     remote, out = tmp_path / "remote", tmp_path / "out"
-    calls = ["--data", packed.parent / "data.zip", "--out", out, "--minutes", "0.45"]
+    calls = ["--data", packed.parent / "data.zip", "--out", out, "--minutes", "0.7"]
     first = run(remote, "all", *calls, "--call-minutes", 0.4)  # 4 seconds and the reserve for writing
     assert first["again"] and "space" not in first["done"]
     assert json.loads((out / parts.INDEX).read_text())["models"].keys() == {"space"}
@@ -186,7 +186,7 @@ def test_two_processes_train_one_model(packed, tmp_path):
     # The driver goes on from there in both processes.
     command[command.index("base-lcm")] = "all"
     done = subprocess.run(
-        [*command, "--out", str(tmp_path / "out"), "--minutes", "0.1"],
+        [*command, "--out", str(tmp_path / "out"), "--minutes", "0.3"],
         capture_output=True,
         text=True,
         cwd=Path(__file__).parents[1],

@@ -12,7 +12,7 @@ import torch
 
 from noema_training.__main__ import main
 from noema_training.export import BETTER_MODEL, default_concept_model, round_weights
-from noema_training.runtime import ExportedSpace, load_base, load_one_tower, load_two_tower
+from noema_training.runtime import ExportedSpace, load_base, load_one_tower, load_quant, load_two_tower
 from noema_training.verify import ExportMismatch, verify_folder
 
 PAIRS = {
@@ -67,7 +67,12 @@ def trained(tmp_path_factory) -> Path:
     assert run(work, "normalizer")["normalized_std_mean"] > 0
     assert run(work, "two-tower", "--limit", "6")["step"] == 6
     assert run(work, "base-lcm", "--limit", "6")["step"] == 6
+    assert run(work, "decoder", "--limit", "6")["step"] == 6
     assert run(work, "one-tower", "--limit", "6")["step"] == 6
+    quantizer = run(work, "quantizer")
+    assert quantizer["finished"] and [score["units"] for score in quantizer["left"]] == [16] * 4
+    for name in ("quant-lcm-c", "quant-lcm-d"):
+        assert run(work, name, "--limit", "6")["step"] == 6
     yardstick = run(work, "token-lm", "--limit", "6")
     assert abs(yardstick["parameters"] / yardstick["target"] - 1) < 0.15
     assert yardstick["valid_perplexity"] < 700
@@ -76,8 +81,15 @@ def trained(tmp_path_factory) -> Path:
 
 
 def test_training_resumes_from_the_checkpoint(trained):
+    assert run(trained, "decoder", "--limit", "8")["step"] == 8
     assert run(trained, "space", "--limit", "8")["step"] == 8
+    with pytest.raises(ValueError, match="earlier space"):
+        run(trained, "decoder", "--limit", "9")
+    (trained / "decoder.pt").unlink()
+    assert run(trained, "decoder", "--limit", "6")["step"] == 6
     assert run(trained, "two-tower", "--limit", "8")["step"] == 8
+    assert run(trained, "quant-lcm-d", "--limit", "8")["step"] == 8
+    assert run(trained, "quantizer", "--limit", "1")["finished"]
 
 
 def test_tuned_settings_reach_the_manifest_and_scores_the_card(trained):
@@ -105,6 +117,14 @@ def test_tuned_settings_reach_the_manifest_and_scores_the_card(trained):
         *("sonar_dim", "model_dim", "heads", "layers", "timestep_embed_dim", "ffn_inner", "max_seq_len")
     }
     assert one_tower["scheduler"] == manifest["conceptModels"]["two-tower"]["scheduler"]
+    sizes = ("layers", "codebook_embed_dim", "n_codebooks", "n_units_per_codebook")
+    for name, defaults in (("quant-lcm-c", (1.5, 0.14, 5)), ("quant-lcm-d", (1.0, 1.0, 3))):
+        entry = manifest["conceptModels"][name]
+        assert (entry["family"], entry["file"]) == (name.replace("-", "_"), f"{name}.safetensors")
+        assert entry["architecture"].keys() == one_tower["architecture"].keys() - {"timestep_embed_dim"} | {
+            *sizes
+        }
+        assert tuple(entry["decoding"][key] for key in ("guidanceScale", "temperature", "topK")) == defaults
     assert "Round trip" in (folder / "MODEL_CARD.md").read_text()
 
 
@@ -177,7 +197,8 @@ def test_export_check_fails_on_other_weights(trained):
 
     def models():
         diffusion = {"two-tower": load_two_tower(folder)[0], "one-tower": load_one_tower(folder)[0]}
-        return {"base-lcm": load_base(folder), **diffusion}
+        quant = {name: load_quant(folder, name)[0] for name in ("quant-lcm-c", "quant-lcm-d")}
+        return {"base-lcm": load_base(folder), **diffusion, **quant}
 
     def check(space, changed):
         (folder / "manifest.json").write_text(text)
@@ -190,6 +211,9 @@ def test_export_check_fails_on_other_weights(trained):
         ("base-lcm", "frontend.sonar_normalizer.scale"),
         ("two-tower", "denoiser.final_proj.fc.weight"),
         ("one-tower", "frontend.pos_encoder.weight"),
+        ("quant-lcm-c", "postnet.fc.weight"),
+        ("quant-lcm-d", "frontend.embed_codebook.weight"),
+        ("quant-lcm-d", "quantizer.codebooks.3.weight"),
     ):
         (folder / "manifest.json").write_text(text)
         changed = models()

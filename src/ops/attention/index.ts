@@ -1,22 +1,26 @@
 import shader from '../../../shaders/attention.wgsl?raw'
 import { InvalidInput } from '../../errors'
 import type { Gpu, Kernel, Program, Tensor } from '../../gpu'
-import { requireInteger, requireLength, requireMatrix, width } from '../check'
+import { requireCursor, requireInteger, requireMatrix, width } from '../check'
 
 /** Threads that share one head of one row; a head may have four features for each. */
 const lanes = 64
 
 export interface CrossAttentionArguments {
-  /** [1 or more, d]; row 0 is used. */
+  /** [rows or more, d] */
   query: Tensor
   /** [capacity, d] */
   keys: Tensor
   /** [capacity, d] */
   values: Tensor
-  /** [1 or more, d]; row 0 is written. */
+  /** [rows or more, d] */
   output: Tensor
   heads: number
   cursor: Tensor
+  /** Default 1. */
+  rows?: number
+  /** Row r belongs to another document, with entry r of the cursor and the cache rows from its `base` on. Default false. */
+  perRow?: boolean
 }
 
 export interface AttentionArguments extends CrossAttentionArguments {
@@ -43,12 +47,12 @@ export class Attention {
   }
 
   /**
-   * One query sees cache rows 0 to `cursor.contextLength - 1`.
+   * A query sees cache rows 0 to `cursor.contextLength - 1`.
    *
    * @throws InvalidInput when shapes do not fit.
    */
   recordCross(program: Program, call: CrossAttentionArguments): void {
-    dispatch(program, this.#kernels, 'crossAttention', false, { ...call, rows: 1 })
+    dispatch(program, this.#kernels, 'crossAttention', false, { ...call, rows: call.rows ?? 1 })
   }
 }
 
@@ -64,7 +68,7 @@ function dispatch(
   causal: boolean,
   call: AttentionArguments,
 ): void {
-  const { query, keys, values, output, rows, heads, cursor } = call
+  const { query, keys, values, output, rows, heads, cursor, perRow = false } = call
   const features = width(query)
   const headDim = features / heads
   requireInteger(op, 'rows', rows, 1)
@@ -80,10 +84,10 @@ function dispatch(
   requireMatrix(op, 'keys', keys, 1, features)
   requireMatrix(op, 'values', values, capacity, features)
   requireMatrix(op, 'output', output, rows, features)
-  requireLength(op, 'cursor', cursor, 4, 'u32')
-  const params = new ArrayBuffer(24)
-  new Uint32Array(params).set([features, headDim, Math.ceil(headDim / 4), capacity, Number(causal)])
-  new Float32Array(params, 20).set([1 / Math.sqrt(headDim)])
+  requireCursor(op, cursor, perRow ? rows : 1)
+  const params = new ArrayBuffer(28)
+  new Uint32Array(params).set([features, headDim, Math.ceil(headDim / 4), capacity, Number(causal), Number(perRow)])
+  new Float32Array(params, 24).set([1 / Math.sqrt(headDim)])
   const kernel = headDim % 4 === 0 ? kernels.aligned : kernels.unaligned
   program.dispatch(kernel, { params: new Uint8Array(params), tensors: [query, keys, values, output, cursor] }, [heads, rows])
 }

@@ -47,36 +47,45 @@ describe.each([16, 256])('ddimStep with %i lanes', (lanes) => {
 
   it.each(cases)('$name: every step equals the reference', async ({ options, steps }) => {
     // Below, at and above both lane counts.
-    for (const dim of [2, 15, 16, 17, 300]) {
-      const prediction = numbers(2 * dim, 1).map((value) => 2 * value)
-      const noise = numbers(steps.length * dim, 2)
-      const cursor = createCursor(gpu)
-      const latent = gpu.tensor('latent', [1, dim], { data: numbers(dim, 3).map((value) => 1.7 * value) })
-      const estimate = gpu.tensor('estimate', [1, dim])
+    const sizes = [2, 15, 16, 17, 300].map((dim) => ({ dim, rows: 1 }))
+    for (const { dim, rows } of [...sizes, { dim: 17, rows: 3 }]) {
+      const width = rows * dim
+      const prediction = numbers(2 * width, 1).map((value) => 2 * value)
+      const noise = numbers(steps.length * width, 2)
+      const cursor = createCursor(gpu, rows)
+      const latent = gpu.tensor('latent', [rows, dim], { data: numbers(width, 3).map((value) => 1.7 * value) })
+      const estimate = gpu.tensor('estimate', [steps.length, width])
       const program = gpu.program('step')
       ddimStep.record(program, {
         ...options,
-        prediction: gpu.tensor('prediction', [2, dim], { data: prediction }),
+        rows,
+        prediction: gpu.tensor('prediction', [2 * rows, dim], { data: prediction }),
         latent,
         estimate,
         coefficients: gpu.tensor('coefficients', [steps.length, 8], { data: packDdimCoefficients(steps) }),
-        noise: steps === noisy ? gpu.tensor('noise', [steps.length, dim], { data: noise }) : undefined,
+        noise: steps === noisy ? gpu.tensor('noise', [steps.length, width], { data: noise }) : undefined,
         cursor,
       })
       for (const [index, step] of steps.entries()) {
-        const want = ddimStepReference({
-          ...options,
-          ...step,
-          guided: options.guided && step.guided,
-          latent: await gpu.read(latent),
-          conditional: prediction.subarray(0, dim),
-          unconditional: prediction.subarray(dim),
-          noise: noise.subarray(index * dim, (index + 1) * dim),
-        })
+        const before = await gpu.read(latent)
         gpu.submit([program])
-        expectClose(await gpu.read(estimate), want.estimate, 2e-6, `estimate of step ${index}, ${dim} channels`)
-        expectClose(await gpu.read(latent), want.latent, 2e-6, `latent of step ${index}, ${dim} channels`)
-        expect(await gpu.read(cursor)).toEqual(Float32Array.of(0, 0, index + 1, 0))
+        const [estimates, latents] = [await gpu.read(estimate, index * width, width), await gpu.read(latent)]
+        for (let row = 0; row < rows; row++) {
+          const own = (values: Float32Array, start = 0) => values.subarray(start + row * dim, start + (row + 1) * dim)
+          const want = ddimStepReference({
+            ...options,
+            ...step,
+            guided: options.guided && step.guided,
+            latent: own(before),
+            conditional: own(prediction),
+            unconditional: own(prediction, width),
+            noise: own(noise, index * width),
+          })
+          const where = `row ${row} of ${rows}, step ${index}, ${dim} channels`
+          expectClose(own(estimates), want.estimate, 2e-6, `estimate of ${where}`)
+          expectClose(own(latents), want.latent, 2e-6, `latent of ${where}`)
+        }
+        expect([...(await gpu.read(cursor))]).toEqual(Array.from({ length: rows }, () => [0, 0, index + 1, 0]).flat())
       }
     }
   })
@@ -94,7 +103,7 @@ describe.each([16, 256])('ddimStep with %i lanes', (lanes) => {
     const prediction = numbers(2 * dim, 5)
     const start = numbers(dim, 6)
     const latent = gpu.tensor('latent', [1, dim], { data: start })
-    const estimate = gpu.tensor('estimate', [1, dim])
+    const estimate = gpu.tensor('estimate', [steps.length, dim])
     const cursor = createCursor(gpu)
     const program = gpu.program('step')
     const coefficients = gpu.tensor('coefficients', [50, 8], { data: packDdimCoefficients(steps) })
@@ -112,7 +121,7 @@ describe.each([16, 256])('ddimStep with %i lanes', (lanes) => {
       const terms = { ...guided, ...step, conditional: prediction.subarray(0, dim), unconditional: prediction.subarray(dim) }
       want = ddimStepReference({ ...terms, latent: want.latent })
     }
-    expectClose(await gpu.read(estimate), want.estimate, 2e-5, 'estimate')
+    expectClose(await gpu.read(estimate, 49 * dim), want.estimate, 2e-5, 'estimate')
     expect((await gpu.read(cursor))[2]).toBe(50)
   })
 })
@@ -124,7 +133,7 @@ it('needs no unconditional row when it is not guided, and refuses what does not 
     ...plain,
     prediction: tensor(1, 8),
     latent: tensor(1, 8),
-    estimate: tensor(1, 8),
+    estimate: tensor(3, 8),
     coefficients: tensor(3, 8),
     cursor: createCursor(gpu),
   }
@@ -132,7 +141,8 @@ it('needs no unconditional row when it is not guided, and refuses what does not 
   await gpu.finished()
   const bad = [
     { ...good, guided: true },
-    { ...good, estimate: tensor(1, 7) },
+    { ...good, estimate: tensor(3, 7) },
+    { ...good, estimate: tensor(2, 8) },
     { ...good, coefficients: tensor(3, 7) },
     { ...good, noise: tensor(2, 8) },
     { ...good, cursor: tensor(4) },

@@ -1,25 +1,27 @@
 import shader from '../../../shaders/ddim-step.wgsl?raw'
 import { InvalidInput } from '../../errors'
 import type { Gpu, Kernel, Program, Tensor } from '../../gpu'
-import { requireInteger, requireLength, requireMatrix, width } from '../check'
+import { requireCursor, requireInteger, requireMatrix, width } from '../check'
 
 /** What the denoiser's output means: the clean sample, the noise, or the velocity (Salimans and Ho 2022). */
 export type PredictionType = 'sample' | 'epsilon' | 'v_prediction'
 
 export interface DdimStepArguments {
-  /** Denoiser output: row 0 conditional, row 1 unconditional; [1 or more, dim], [2 or more, dim] when `guided`. */
+  /** Concepts denoised at once, each with an entry of the cursor. Default 1. */
+  rows?: number
+  /** Denoiser output: `rows` conditional rows, then, when `guided`, as many unconditional ones; [rows or 2 · rows or more, dim]. */
   prediction: Tensor
-  /** [1, dim]: the noisy sample, replaced by that of the next step. */
+  /** [rows or more, dim]: the noisy samples, replaced by those of the next step. */
   latent: Tensor
-  /** [1, dim]: the clean sample x0 as this step estimates it. */
+  /** [steps, rows · dim]: row `cursor.step` becomes the clean samples x0 as this step estimates them. */
   estimate: Tensor
   /** [steps, 8], made by `packDdimCoefficients`; row `cursor.step` is used. */
   coefficients: Tensor
-  /** [steps, dim] standard normal numbers: needed when any sigma is not 0. */
+  /** [steps, rows · dim] standard normal numbers: needed when any sigma is not 0. */
   noise?: Tensor
   cursor: Tensor
   predictionType: PredictionType
-  /** Whether row 1 of the prediction is there and used, on the steps whose coefficients say `guided`. */
+  /** Whether the unconditional rows of the prediction are there and used, on the steps whose coefficients say `guided`. */
   guided: boolean
   /** g in e = e_u + g (e_c - e_u). Ignored unless guided. */
   guidanceScale: number
@@ -78,20 +80,21 @@ export class DdimStep {
 
   /** @throws InvalidInput when shapes or options do not fit. */
   record(program: Program, call: DdimStepArguments): void {
-    const { prediction, latent, estimate, coefficients, noise, cursor, guided, clipSampleRange, dynamicThreshold } = call
+    const { rows = 1, prediction, latent, estimate, coefficients, noise, cursor, guided, clipSampleRange, dynamicThreshold } = call
     const dim = width(latent)
-    requireLength('ddimStep', 'latent', latent, dim)
-    requireLength('ddimStep', 'estimate', estimate, dim)
-    requireMatrix('ddimStep', 'prediction', prediction, guided ? 2 : 1, dim)
+    requireInteger('ddimStep', 'rows', rows, 1)
+    requireMatrix('ddimStep', 'latent', latent, rows, dim)
+    requireMatrix('ddimStep', 'estimate', estimate, coefficients.shape[0]!, rows * dim)
+    requireMatrix('ddimStep', 'prediction', prediction, guided ? 2 * rows : rows, dim)
     requireMatrix('ddimStep', 'coefficients', coefficients, 1, coefficientWidth)
-    if (noise) requireMatrix('ddimStep', 'noise', noise, coefficients.shape[0]!, dim)
-    requireLength('ddimStep', 'cursor', cursor, 4, 'u32')
+    if (noise) requireMatrix('ddimStep', 'noise', noise, coefficients.shape[0]!, rows * dim)
+    requireCursor('ddimStep', cursor, rows)
     requireInteger('ddimStep', 'dim', dim, guided ? 2 : 1)
     if (clipSampleRange !== undefined && dynamicThreshold) {
       throw new InvalidInput('ddimStep: clipSampleRange and dynamicThreshold exclude each other.')
     }
     const tensors = [prediction, latent, estimate, coefficients, noise ?? coefficients, cursor]
-    program.dispatch(this.#kernel, { params: packParams(call, dim), tensors }, [1])
+    program.dispatch(this.#kernel, { params: packParams(call, rows, dim), tensors }, [rows])
   }
 }
 
@@ -102,8 +105,8 @@ export async function loadDdimStep(gpu: Gpu, lanes: number = gpu.info.software ?
 
 const predictionTypes: Record<PredictionType, number> = { sample: 0, epsilon: 1, v_prediction: 2 }
 
-/** The `Params` struct of the shader: six u32, then six f32. */
-function packParams(call: DdimStepArguments, dim: number): Uint8Array {
+/** The `Params` struct of the shader: seven u32, then six f32. */
+function packParams(call: DdimStepArguments, rows: number, dim: number): Uint8Array {
   const { noise, predictionType, guided, guidanceScale, guidanceRescale, epsilonScaling = 1, clipNoise } = call
   const { clipSampleRange, dynamicThreshold } = call
   // torch.quantile: the quantile lies between two ranks, `fraction` of the way from the lower to the upper.
@@ -111,8 +114,16 @@ function packParams(call: DdimStepArguments, dim: number): Uint8Array {
   const lowerRank = Math.floor(rank)
   const maximum = dynamicThreshold?.maximum ?? clipSampleRange ?? 0
   const limiting = dynamicThreshold ? 2 : clipSampleRange === undefined ? 0 : 1
-  const params = new ArrayBuffer(48)
-  new Uint32Array(params).set([dim, predictionTypes[predictionType], Number(guided), Number(noise !== undefined), limiting, lowerRank])
-  new Float32Array(params, 24).set([rank - lowerRank, maximum, guidanceScale, guidanceRescale, epsilonScaling, clipNoise])
+  const params = new ArrayBuffer(52)
+  new Uint32Array(params).set([
+    dim,
+    predictionTypes[predictionType],
+    Number(guided),
+    Number(noise !== undefined),
+    limiting,
+    lowerRank,
+    rows,
+  ])
+  new Float32Array(params, 28).set([rank - lowerRank, maximum, guidanceScale, guidanceRescale, epsilonScaling, clipNoise])
   return new Uint8Array(params)
 }

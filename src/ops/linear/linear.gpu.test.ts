@@ -4,7 +4,7 @@ import { type Gpu, requestGpu, type Tensor } from '../../gpu'
 import { createCursor, writeCursor } from '../cursor'
 import type { Form, WeightType } from '../matrix-kernel'
 import { expectClose, type Kind, kinds, magnitudeOfSums, numbers, runOnce, weightTensor } from '../testing'
-import { type Linear, loadLinear } from '.'
+import { type Linear, type LinearArguments, loadLinear } from '.'
 import { linearReference } from './reference'
 
 let gpu: Gpu
@@ -114,6 +114,46 @@ describe.each<[Form, WeightType]>([
     }
   })
 
+  it('gives the same bits when the rows of the weight lie in several tensors', async () => {
+    for (const inputs of [40, 37]) {
+      const [rows, channels] = [3, 11]
+      const cursor = createCursor(gpu)
+      writeCursor(gpu, cursor, { position: 1, contextLength: 0, step: 1 })
+      const data = (shape: number[], seed: number) =>
+        gpu.tensor('data', shape, {
+          data: numbers(
+            shape.reduce((a, b) => a * b),
+            seed,
+          ),
+        })
+      const values = numbers(channels * inputs, 2)
+      const whole = weightTensor(gpu, [channels, inputs], values, type)
+      const parts = [
+        [0, 5],
+        [5, 6],
+        [6, 11],
+      ].map(([start, end]) => weightTensor(gpu, [end! - start!, inputs], values.slice(start! * inputs, end! * inputs), type).tensor)
+      const common = { input: data([rows, inputs], 1), bias: data([channels], 3), rows }
+      const variants: Partial<LinearArguments>[] = [
+        {},
+        { activation: 'silu', gate: { table: data([3, 20], 4), cursor, offset: 7 }, residual: data([rows, channels], 5) },
+        { atCursor: { cursor, plus: 1 } },
+      ]
+      for (const variant of variants) {
+        const [one, several] = [whole.tensor, parts].map((weight) => {
+          const output = gpu.tensor('output', [rows + 2, channels])
+          runOnce(gpu, (program) => linear.record(program, { ...common, ...variant, weight, output }))
+          return gpu.read(output)
+        })
+        expect(await several).toEqual(await one)
+      }
+      const output = gpu.tensor('output', [rows, channels])
+      runOnce(gpu, (program) => linear.record(program, { ...common, weight: parts, output }))
+      const want = linearReference({ input: numbers(rows * inputs, 1), weight: whole.values, bias: numbers(channels, 3), rows })
+      expectClose(await gpu.read(output), want, 1e-6, `${inputs} inputs`)
+    }
+  })
+
   it('applies silu, gate and residual, shares an input row, and writes at the cursor', async () => {
     const [rows, inputs, channels] = [3, 16, 9]
     const cursor = createCursor(gpu)
@@ -139,7 +179,7 @@ describe.each<[Form, WeightType]>([
       linear.record(program, { ...common, output: gated, gate, residual: tensor([rows, channels], residual) })
       linear.record(program, { ...common, output: gatedOnly, gate })
       linear.record(program, { ...common, output: inPlace, gate, residual: inPlace })
-      linear.record(program, { ...common, output: shared, sharedInput: true })
+      linear.record(program, { ...common, output: shared, inputRows: 1 })
       linear.record(program, { ...common, output: cache, atCursor: { cursor, plus: 1 } })
     })
     const terms = { input, weight: values, bias, rows }

@@ -1,6 +1,6 @@
 import shader from '../../../shaders/rms-norm.wgsl?raw'
 import type { Gpu, Kernel, Program, Tensor } from '../../gpu'
-import { requireInteger, requireLength, requireMatrix, width } from '../check'
+import { requireCursor, requireInteger, requireLength, requireMatrix, width } from '../check'
 
 export interface RmsNormArguments {
   /** [rows or more, d] */
@@ -32,7 +32,7 @@ export class RmsNorm {
     if (modulation) {
       const { table, shift, scale } = modulation
       requireMatrix('rmsNorm', 'modulation table', table, 1, width(table))
-      requireLength('rmsNorm', 'cursor', modulation.cursor, 4, 'u32')
+      requireCursor('rmsNorm', modulation.cursor)
       requireInteger('rmsNorm', 'shift', shift, 0, width(table) - features)
       requireInteger('rmsNorm', 'scale', scale, 0, width(table) - features)
     }

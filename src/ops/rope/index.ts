@@ -1,7 +1,7 @@
 import shader from '../../../shaders/rope.wgsl?raw'
 import { InvalidInput } from '../../errors'
 import type { Gpu, Kernel, Program, Tensor } from '../../gpu'
-import { requireInteger, requireLength, requireMatrix, width } from '../check'
+import { requireCursor, requireInteger, requireMatrix, width } from '../check'
 import { rotations } from './reference'
 
 export interface RopeArguments {
@@ -9,8 +9,10 @@ export interface RopeArguments {
   tensor: Tensor
   rows: number
   cursor: Tensor
-  /** True: the rows to rotate lie at row `cursor.position` of the tensor (a key cache); false: from row 0 (queries). */
+  /** True: the rows to rotate lie at row `cursor.base + cursor.position` of the tensor (a key cache); false: from row 0 (queries). */
   atCursor: boolean
+  /** Row r belongs to another document, with entry r of the cursor. Default false: the rows follow each other. */
+  perRow?: boolean
 }
 
 /** Rotary position embedding on interleaved pairs; row r has absolute position `cursor.position + r` (Su et al. 2021; reference/lcm.md §1). */
@@ -24,15 +26,15 @@ export class Rope {
   }
 
   /** @throws InvalidInput when shapes do not fit. */
-  record(program: Program, { tensor, rows, cursor, atCursor }: RopeArguments): void {
+  record(program: Program, { tensor, rows, cursor, atCursor, perRow = false }: RopeArguments): void {
     const pairs = this.#table.shape[1]! / 2
     requireInteger('rope', 'rows', rows, 1)
     requireMatrix('rope', 'tensor', tensor, rows, width(tensor))
-    requireLength('rope', 'cursor', cursor, 4, 'u32')
+    requireCursor('rope', cursor, perRow ? rows : 1)
     if (width(tensor) % (2 * pairs) !== 0) {
       throw new InvalidInput(`rope: ${tensor.label} has rows of ${width(tensor)}, which is no whole number of heads of ${2 * pairs}.`)
     }
-    const params = Uint32Array.of(width(tensor) / 2, pairs, tensor.shape[0]!, Number(atCursor))
+    const params = Uint32Array.of(width(tensor) / 2, pairs, tensor.shape[0]!, Number(atCursor), Number(perRow))
     program.dispatch(this.#kernel, { params, tensors: [tensor, this.#table, cursor] }, [Math.ceil(width(tensor) / 2 / 64), rows])
   }
 }

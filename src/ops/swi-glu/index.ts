@@ -1,17 +1,18 @@
 import shader from '../../../shaders/swi-glu.wgsl?raw'
+import { InvalidInput } from '../../errors'
 import type { Gpu, Program, Tensor } from '../../gpu'
 import { requireInteger, requireLength, requireMatrix } from '../check'
-import { type Form, loadMatrixKernel, type MatrixKernel, type WeightType } from '../matrix-kernel'
+import { type Form, loadMatrixKernel, type Matrix, type MatrixKernel, matrixShape, rowBlocks, type WeightType } from '../matrix-kernel'
 
 export interface SwiGluArguments {
   /** [rows or more, d] */
   input: Tensor
-  /** [f, d], f32 or f16 as loaded. */
-  gateWeight: Tensor
+  /** [f, d], f32 or f16 as loaded. In several tensors it takes a dispatch for each. */
+  gateWeight: Matrix
   /** [f] */
   gateBias: Tensor
-  /** [f, d], f32 or f16 as loaded. */
-  innerWeight: Tensor
+  /** [f, d], of the same type, in tensors of the same shapes. */
+  innerWeight: Matrix
   /** [f] */
   innerBias: Tensor
   /** [rows or more, f] */
@@ -32,19 +33,23 @@ export class SwiGlu {
 
   /** @throws InvalidInput when shapes do not fit. */
   record(program: Program, { input, gateWeight, gateBias, innerWeight, innerBias, output, rows }: SwiGluArguments): void {
-    const [channels = 0, inputs = 0] = gateWeight.shape
+    const { channels, inputs } = matrixShape(gateWeight)
+    const gates = rowBlocks('swiGlu', 'gateWeight', gateWeight, inputs, this.#kernel.weightType)
+    const inners = rowBlocks('swiGlu', 'innerWeight', innerWeight, inputs, this.#kernel.weightType)
+    if (gates.length !== inners.length) throw new InvalidInput('swiGlu: gateWeight and innerWeight must be in as many tensors.')
     requireInteger('swiGlu', 'rows', rows, 1)
-    requireMatrix('swiGlu', 'gateWeight', gateWeight, channels, inputs, [this.#kernel.weightType])
-    requireMatrix('swiGlu', 'innerWeight', innerWeight, channels, inputs, [this.#kernel.weightType])
-    requireLength('swiGlu', 'innerWeight', innerWeight, gateWeight.size, this.#kernel.weightType)
     requireLength('swiGlu', 'gateBias', gateBias, channels)
     requireLength('swiGlu', 'innerBias', innerBias, channels)
     requireMatrix('swiGlu', 'input', input, rows, inputs)
     requireMatrix('swiGlu', 'output', output, rows, channels)
 
-    const params = Uint32Array.of(inputs, channels, rows, 0)
-    const tensors = [input, gateWeight, gateBias, innerWeight, innerBias, output]
-    this.#kernel.dispatch(program, { params, tensors }, Math.ceil(channels / channelsPerBlock), rows)
+    for (const [index, gate] of gates.entries()) {
+      const inner = inners[index]!
+      requireLength('swiGlu', 'innerWeight', inner.tensor, gate.tensor.size, this.#kernel.weightType)
+      const params = Uint32Array.of(inputs, gate.channels, rows, gate.first, channels)
+      const tensors = [input, gate.tensor, gateBias, inner.tensor, innerBias, output]
+      this.#kernel.dispatch(program, { params, tensors }, Math.ceil(gate.channels / channelsPerBlock), rows)
+    }
   }
 }
 

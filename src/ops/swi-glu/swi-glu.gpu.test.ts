@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Gpu, requestGpu } from '../../gpu'
-import type { Form, WeightType } from '../matrix-kernel'
+import { type Gpu, requestGpu, type Tensor } from '../../gpu'
+import type { Form, Matrix, WeightType } from '../matrix-kernel'
 import { expectClose, type Kind, kinds, magnitudeOfSums, numbers, runOnce, weightTensor } from '../testing'
 import { loadSwiGlu, type SwiGlu } from '.'
 import { swiGluReference } from './reference'
@@ -120,6 +120,38 @@ describe.each<[Form, WeightType]>([
       ])
     }
   })
+
+  it('equals the reference when the rows of the weights lie in several tensors', async () => {
+    for (const inputs of [24, 13]) {
+      const [rows, channels] = [3, 9]
+      const { input, gate, inner, gateBias, innerBias, output } = prepare(rows, inputs, channels, 'plain', 5)
+      const parts = (values: Float32Array) =>
+        [
+          [0, 4],
+          [4, 9],
+        ].map(([start, end]) => weightTensor(gpu, [end! - start!, inputs], values.slice(start! * inputs, end! * inputs), type).tensor)
+      const record = (gateWeight: Matrix, innerWeight: Matrix, output: Tensor) =>
+        runOnce(gpu, (program) =>
+          swiGlu.record(program, {
+            input: gpu.tensor('input', [rows, inputs], { data: input }),
+            gateWeight,
+            gateBias: gpu.tensor('gate bias', [channels], { data: gateBias }),
+            innerWeight,
+            innerBias: gpu.tensor('inner bias', [channels], { data: innerBias }),
+            output,
+            rows,
+          }),
+        )
+      const whole = gpu.tensor('output', [rows, channels])
+      record(gate.tensor, inner.tensor, whole)
+      record(parts(gate.values), parts(inner.values), output)
+      const got = await gpu.read(output)
+      expect(got).toEqual(await gpu.read(whole))
+      const want = swiGluReference({ input, gateWeight: gate.values, gateBias, innerWeight: inner.values, innerBias, rows })
+      const scale = magnitudeOfSums(input, gate.values, rows, channels) * magnitudeOfSums(input, inner.values, rows, channels)
+      expectClose(got, want, 1e-6, `${inputs} inputs`, scale)
+    }
+  })
 })
 
 it('refuses shapes that do not fit', async () => {
@@ -133,6 +165,7 @@ it('refuses shapes that do not fit', async () => {
     { ...good, innerWeight: tensor(3, 8) },
     { ...good, innerWeight: tensor(5, 8) },
     { ...good, gateWeight: tensor(4, 9) },
+    { ...good, innerWeight: [tensor(2, 8), tensor(2, 8)] },
     { ...good, innerBias: tensor(3) },
     { ...good, output: tensor(2, 8) },
   ]

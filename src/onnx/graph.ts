@@ -7,6 +7,20 @@ ort.env.wasm.wasmPaths = { wasm: wasmUrl, mjs: mjsUrl }
 // Threads need shared memory, which only a cross-origin isolated page has. More than four gain nothing at these sizes.
 ort.env.wasm.numThreads = globalThis.crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency) : 1
 
+/** What a graph's results may depend on in their last bits. */
+export const runtime = { version: ort.env.versions.web ?? 'unknown', threads: ort.env.wasm.numThreads }
+
+/** Where ONNX Runtime's own files are: absolute URLs. */
+export interface RuntimeFiles {
+  wasm: string
+  mjs: string
+}
+
+/** Takes ONNX Runtime's files from elsewhere than beside this script, which a bundler may have moved without them. Before the first graph. */
+export function useRuntimeFiles(files: RuntimeFiles): void {
+  ort.env.wasm.wasmPaths = files
+}
+
 /** One ONNX graph on ONNX Runtime's wasm backend. */
 export class Graph {
   readonly #name: string

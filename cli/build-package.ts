@@ -1,0 +1,3 @@
+import { buildPackage } from './package'
+
+await buildPackage()

@@ -1,0 +1,48 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import sirv from 'sirv'
+
+/** A plain host of static files, as one may get anywhere. */
+export interface Host {
+  /** Ends with a slash. */
+  readonly url: string
+  /** What it serves; another folder is another deployment. */
+  folder: string
+  /** Paths that were asked for, without their first slash. */
+  readonly asked: string[]
+  close(): Promise<void>
+}
+
+/**
+ * @param headers sent with every answer
+ * @param pages HTML by path, served beside the folder
+ */
+export async function hostFolder(
+  folder: string,
+  { headers = {}, pages = {} }: { headers?: Record<string, string>; pages?: Record<string, string> } = {},
+): Promise<Host> {
+  const handlers = new Map<string, ReturnType<typeof sirv>>()
+  const server = createServer((request, response) => {
+    const path = (request.url ?? '/').slice(1)
+    host.asked.push(path)
+    const page = pages[path]
+    if (page !== undefined) return response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' }).end(page)
+    const files = handlers.get(host.folder) ?? sirv(host.folder, { etag: true })
+    handlers.set(host.folder, files)
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
+    files(request, response, () => {
+      response.writeHead(404).end()
+    })
+  })
+  await new Promise<void>((listening) => server.listen(0, 'localhost', listening))
+  const host: Host = {
+    url: `http://localhost:${(server.address() as AddressInfo).port}/`,
+    folder,
+    asked: [],
+    close() {
+      server.closeAllConnections()
+      return new Promise((closed) => server.close(() => closed()))
+    },
+  }
+  return host
+}

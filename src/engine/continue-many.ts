@@ -1,0 +1,101 @@
+import { ContextFull, InvalidInput } from '../errors'
+import { requireSeed } from '../models/generate'
+import type { ConceptOfMany as PredictedOfMany } from '../models/generate-many'
+import { despiteLoss } from './device-loss'
+import type { LoadedModel } from './loaded-model'
+import type { ConceptOfMany, ContinuedDocument, ContinueManyRequest } from './protocol'
+import { requireInteger } from './require-integer'
+import { wording } from './wording'
+
+/** Most documents of one call, samples counted each. */
+const mostDocuments = 1000
+
+/**
+ * Continues several texts, each `samples` times, as many at once as the GPU can hold: every step of the concept model and of the decoder is one for
+ * all of them.
+ * @returns how each ended, the samples of a text one after another, and a promise of when the states of the texts are stored.
+ */
+export async function continueMany(
+  model: LoadedModel,
+  { texts, samples, language, to, concepts, seed, conceptModel, ...settings }: ContinueManyRequest,
+  signal: AbortSignal,
+  onConcept: (concept: ConceptOfMany) => void,
+): Promise<{ result: ContinuedDocument[]; stored: Promise<void> }> {
+  const { beam, textTopK, textTopP, textTemperature, maxTokens, ...sampling } = settings
+  const text = { beam, textTopK, textTopP, textTemperature, maxTokens }
+  if (texts.length === 0) throw new InvalidInput('There is nothing to continue: give at least one text.')
+  requireInteger('concepts', concepts, 1, 10_000)
+  requireInteger('samples', samples, 1, Math.floor(mostDocuments / Math.min(texts.length, mostDocuments)))
+  requireSeed(seed)
+  requireSeed(seed + samples - 1)
+  model.space.requireLanguage(to)
+  const sentences = texts.map((text) => model.space.split(text, language).map(({ text }) => text))
+  const predictor = await despiteLoss(() => model.conceptModel(conceptModel))
+  const longest = Math.max(...sentences.map(({ length }) => length))
+  if (longest + concepts > predictor.maxLength) {
+    throw new ContextFull(
+      `A text has ${longest} sentences; with ${concepts} new ones that is more than the ${predictor.maxLength} concepts this model holds. Shorten it or ask for fewer.`,
+      { sentences: longest, concepts, maxLength: predictor.maxLength },
+    )
+  }
+  const words = (seed: number, first: number) => wording(text, { seed, beam: predictor.beam, first })
+  model.space.requireDecodeOptions({ ...words(seed, 0), language: to })
+
+  const { dim } = model.space
+  const vectors = await model.encode(sentences.flat(), language, signal)
+  let read = 0
+  const prompts = sentences.map(({ length }) => {
+    const start = read
+    read += length
+    return vectors.slice(start * dim, read * dim)
+  })
+  const documents = prompts.flatMap((prompt, document) =>
+    Array.from({ length: samples }, (_, sample) => ({ prompt, document, sample, seed: seed + sample })),
+  )
+  const result = documents.map(
+    ({ document, sample }): ContinuedDocument => ({
+      document,
+      sample,
+      stop: 'length',
+      sentences: sentences[document]!,
+      rows: { remembered: 0, restored: 0, computed: 0 },
+    }),
+  )
+  const places = documents.map(({ prompt }) => prompt.length / dim)
+  const show = async (predicted: readonly PredictedOfMany[], milliseconds: number) => {
+    for (const { document, stop } of predicted) if (stop) result[document]!.stop = stop
+    // After the loss of a device the concepts that were shown come once more.
+    const shown = predicted.filter(({ document, position, stop }) => stop !== 'end-of-text' && position >= places[document]!)
+    if (shown.length === 0) return
+    const began = performance.now()
+    const all = new Float32Array(shown.length * dim)
+    for (const [row, { concept }] of shown.entries()) all.set(concept, row * dim)
+    const { sampling: drawing, ...rest } = words(seed, 0)
+    // Each concept's words are drawn with the numbers they would have if its document were continued alone.
+    const random = (row: number) => {
+      const { document, position } = shown[row]!
+      return words(documents[document]!.seed, position).sampling!.random(0)
+    }
+    const decoded = await model.space.decode(all, { ...rest, ...(drawing && { sampling: { ...drawing, random } }), language: to, signal })
+    const timing = { predict: milliseconds, decode: performance.now() - began }
+    for (const [row, { document: index, position, concept }] of shown.entries()) {
+      const { document, sample, prompt } = documents[index]!
+      places[index] = position + 1
+      const place = { document, sample, index: position - prompt.length / dim }
+      onConcept({ ...place, text: decoded[row]!.text, language: to, embedding: concept, timing })
+    }
+  }
+  return despiteLoss(async () => {
+    const predictor = await model.conceptModel(conceptModel)
+    const generation = predictor.generateMany(documents, { concepts, sampling, signal })
+    for (;;) {
+      const { value, done } = await generation.next()
+      if (!done) {
+        await show(value.concepts, value.milliseconds)
+        continue
+      }
+      for (const [index, rows] of value.entries()) result[index]!.rows = rows
+      return { result, stored: predictor.stored() }
+    }
+  })
+}

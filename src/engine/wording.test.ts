@@ -1,0 +1,28 @@
+import { expect, test } from 'vitest'
+import { InvalidInput } from '../errors'
+import { wording } from './wording'
+
+test('without a setting of sampling the text is searched for, with the model’s beam', () => {
+  expect(wording({}, { seed: 1, beam: 4 })).toEqual({ beam: 4 })
+  expect(wording({ beam: 2, maxTokens: 9 }, { seed: 1, beam: 4 })).toEqual({ beam: 2, maxTokens: 9 })
+})
+
+test('any setting of sampling draws, each concept from numbers of its own', () => {
+  for (const settings of [{ textTopK: 5 }, { textTopP: 0.9 }, { textTemperature: 1 }]) {
+    const { sampling, beam } = wording(settings, { seed: 1, beam: 4, first: 3 })
+    expect(beam).toBeUndefined()
+    const numbers = (index: number) => {
+      const random = sampling!.random(index)
+      return [random(), random()]
+    }
+    expect(numbers(0)).toEqual(numbers(0))
+    expect(numbers(1)).not.toEqual(numbers(0))
+    expect(wording(settings, { seed: 1, beam: 4 }).sampling!.random(3)()).toBe(numbers(0)[0])
+    expect(wording(settings, { seed: 2, beam: 4, first: 3 }).sampling!.random(0)()).not.toBe(numbers(0)[0])
+  }
+})
+
+test('both at once, or a seed that is none, are refused', () => {
+  expect(() => wording({ beam: 2, textTopK: 5 }, { seed: 1, beam: 4 })).toThrow(InvalidInput)
+  expect(() => wording({ textTopK: 5 }, { seed: 0.5, beam: 4 })).toThrow(InvalidInput)
+})
