@@ -2,10 +2,8 @@ import type { BrowserContext } from '@playwright/test'
 import { withPage } from '../cli/browser'
 import type * as Api from '../src/api'
 
-/** Milliseconds from the call to the first new concept, decoded, with the model loaded; and whether stored state changed nothing. */
-export interface ResumeMeasurement {
-  /** Sentences of the document. */
-  concepts: number
+/** Milliseconds from the call on, with the model loaded. */
+interface Times {
   /** Nothing is stored. */
   cold: number
   /** The tab was closed and opened again. */
@@ -14,6 +12,14 @@ export interface ResumeMeasurement {
   append: number
   /** The same, with another sentence in the middle. */
   edit: number
+}
+
+/** Times to the first new concept, and whether stored state changed nothing. */
+export interface ResumeMeasurement extends Times {
+  /** Sentences of the document. */
+  concepts: number
+  /** Times until that concept is decoded into a sentence. */
+  decoded: Times
   /** Rows computed in each of the four. */
   computed: number[]
   /** Whether every concept has the very bits that a visitor without any stored state gets. */
@@ -48,14 +54,12 @@ export function measureResume(
         return [first, await visit(texts.whole), await visit(texts.appended), await visit(texts.edited)]
       })
       const strangers = [cold, await inContext((visit) => visit(texts.appended)), await inContext((visit) => visit(texts.edited))]
-      const visits = [cold, reload, append, edit]
+      const visits = { cold, reload, append, edit }
       measurements.push({
         concepts,
-        cold: cold.milliseconds,
-        reload: reload.milliseconds,
-        append: append.milliseconds,
-        edit: edit.milliseconds,
-        computed: visits.map(({ rows }) => rows.computed),
+        ...timesOf(visits, ({ milliseconds, decode }) => milliseconds - decode),
+        decoded: timesOf(visits, ({ milliseconds }) => milliseconds),
+        computed: Object.values(visits).map(({ rows }) => rows.computed),
         identical: [reload, append, edit].every(({ embedding }, i) => embedding === strangers[i]!.embedding),
       })
     }
@@ -63,8 +67,15 @@ export function measureResume(
   })
 }
 
+function timesOf({ cold, reload, append, edit }: Record<keyof Times, Visit>, time: (visit: Visit) => number): Times {
+  return { cold: time(cold), reload: time(reload), append: time(append), edit: time(edit) }
+}
+
 interface Visit {
+  /** Until the concept is there as a sentence. */
   milliseconds: number
+  /** Of these, for decoding. */
+  decode: number
   rows: Api.RowCounts
   embedding: string
 }
@@ -89,7 +100,8 @@ async function visitOnce(
       const last = await generation.next()
       noema.dispose()
       if (first.done || !last.done) throw new Error('The model did not write exactly one concept.')
-      return { milliseconds, rows: last.value.rows, embedding: first.value.embedding.join() }
+      const { embedding, timing } = first.value
+      return { milliseconds, decode: timing.decode, rows: last.value.rows, embedding: embedding.join() }
     },
     [model, backend, text] as const,
   )

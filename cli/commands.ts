@@ -201,11 +201,11 @@ export async function inspect({ model, backend, json }: Common) {
 export async function bench(_: 'resume', { model, backend, json, concepts }: Common & { concepts: number[] }) {
   const measurements = await measureResume({ model, backend }, concepts)
   if (json) return printJson(measurements)
-  for (const { concepts, cold, reload, append, edit, identical } of measurements) {
-    const times = Object.entries({ cold, reload, append, edit }).map(([name, time]) => `${name} ${time.toFixed(0)} ms`)
-    console.log(
-      `${concepts} concepts: ${times.join(', ')}; ${(cold / reload).toFixed(1)} times sooner${identical ? ', identical' : ', NOT identical'}`,
-    )
+  for (const { concepts, cold, reload, append, edit, decoded, identical } of measurements) {
+    const inMilliseconds = (times: object) => Object.entries(times).map(([name, time]) => `${name} ${time.toFixed(0)} ms`)
+    console.log(`${concepts} concepts${identical ? '' : ' (NOT identical)'}`)
+    console.log(`  next concept  ${inMilliseconds({ cold, reload, append, edit }).join(', ')}; ${(cold / reload).toFixed(1)} times sooner`)
+    console.log(`  decoded       ${inMilliseconds(decoded).join(', ')}; ${(decoded.cold / decoded.reload).toFixed(1)} times sooner`)
   }
 }
 

@@ -151,7 +151,7 @@ program
   .addOption(
     new Option('--concepts <list>', 'lengths of the documents in sentences, with commas between')
       .argParser((list) => list.split(',').map(integer(2)))
-      .default([16, 128, 500]),
+      .default([16, 128, 1000]),
   )
   .addOption(model())
   .addOption(backend())

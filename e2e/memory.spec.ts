@@ -1,5 +1,6 @@
-import { expect, type Page, test } from '@playwright/test'
+import { type BrowserContext, expect, type Page, test } from '@playwright/test'
 import type * as Api from '../src/api'
+import { changedMini } from './model-folder'
 
 const text = 'Tom had a red ball. He played with it in the garden. One day the ball was gone. Tom looked for it everywhere.'
 
@@ -60,6 +61,39 @@ test('a text met again after a reload is not computed again, and goes on in the 
   expect(first.rows).toEqual({ remembered: 0, restored: 0, computed: 4 })
   const second = await visit(page, text)
   expect(second).toEqual({ ...first, rows: { remembered: 0, restored: 4, computed: 0 } })
+  let moved = 10 * 365 * 86_400_000
+  page.on('worker', (worker) =>
+    worker
+      .evaluate((moved) => {
+        const now = Date.now
+        Date.now = () => now() + moved
+      }, moved)
+      .catch(() => undefined),
+  )
+  expect(await visit(page, text), 'with the clock ten years ahead').toEqual(second)
+  moved *= -1
+  expect(await visit(page, text), 'with the clock ten years behind').toEqual(second)
+})
+
+test('another model that takes the name of the one before gets nothing of what that one made, and the other way round', async ({
+  page,
+  context,
+  browser,
+}) => {
+  const first = await visit(page, text)
+  const files = changedMini()
+  const replace = (context: BrowserContext) =>
+    Promise.all([...files].map(([name, body]) => context.route(`**/models/mini/${name}`, (route) => route.fulfill({ body }))))
+  await replace(context)
+  const other = await visit(page, text)
+  expect(other.rows.computed).toBe(4)
+  expect(other.embeddings).not.toEqual(first.embeddings)
+  const stranger = await browser.newContext()
+  await replace(stranger)
+  expect(await visit(await stranger.newPage(), text)).toEqual(other)
+  await stranger.close()
+  await context.unrouteAll()
+  expect(await visit(page, text)).toEqual({ ...first, rows: { remembered: 0, restored: 4, computed: 0 } })
 })
 
 test('after a change in the middle only what follows is computed', async ({ page, browser }) => {
@@ -75,7 +109,7 @@ test('after a change in the middle only what follows is computed', async ({ page
   expect(here.embeddings).toEqual(cold.embeddings)
 })
 
-test('damaged states and sentences are made again, with the same text at the end', async ({ page }) => {
+test('damaged states, sentences and weights are made or fetched again, with the same text at the end', async ({ page }) => {
   const { texts, embeddings } = await visit(page, text)
   await tamper(page, 'noema-states', (_, value) => {
     if (value instanceof Uint8Array) value[100] = (value[100] as number) ^ 1
@@ -84,6 +118,10 @@ test('damaged states and sentences are made again, with the same text at the end
   await tamper(page, 'noema-sentences', (_, value) => {
     const { vector } = value as { vector: Float32Array }
     vector[0] = (vector[0] as number) + 1
+    return value
+  })
+  await tamper(page, 'noema-models', (key, value) => {
+    if (value instanceof Uint8Array && key.endsWith(':3')) value[100] = (value[100] as number) ^ 1
     return value
   })
   const damaged = await visit(page, text)

@@ -62,6 +62,23 @@ export function folderWithSpaceOnly(): string {
   return folder
 }
 
+/** The files of `mini` that differ when its Two-Tower model expects concepts around another centre: manifest and weights, by name. */
+export function changedMini(): Map<string, Buffer> {
+  const manifest = parseManifest(JSON.parse(readFileSync(join(mini, 'manifest.json'), 'utf8')))
+  const name = Object.values(manifest.conceptModels).find(({ family }) => family === 'two_tower')!.file
+  const weights = readFileSync(join(mini, name))
+  const headerLength = Number(weights.readBigUInt64LE())
+  const header = JSON.parse(weights.subarray(8, 8 + headerLength).toString())
+  const at = 8 + headerLength + header['sonar_normalizer.center'].data_offsets[0]
+  for (let i = 0; i < manifest.space.dim; i++) weights.writeFloatLE(weights.readFloatLE(at + 4 * i) + 0.1, at + 4 * i)
+  const entry = { bytes: weights.length, sha256: createHash('sha256').update(weights).digest('hex') }
+  const files = { ...manifest.files, [name]: entry }
+  return new Map([
+    ['manifest.json', Buffer.from(JSON.stringify({ ...manifest, files }))],
+    [name, weights],
+  ])
+}
+
 function entryOf(path: string): { bytes: number; sha256: string } {
   return { bytes: statSync(path).size, sha256: createHash('sha256').update(readFileSync(path)).digest('hex') }
 }

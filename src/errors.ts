@@ -30,7 +30,7 @@ function errorClass(name: string, code: string) {
 
 /** The browser has no usable WebGPU adapter; `message` says why and what to try. */
 export class WebGpuUnavailable extends errorClass('WebGpuUnavailable', 'webgpu-unavailable') {}
-/** The GPU device was lost (driver reset, tab in the background, too little memory). */
+/** The GPU device was lost (driver reset, tab in the background, too little memory) again and again: a single loss is made good. */
 export class DeviceLost extends errorClass('DeviceLost', 'device-lost') {}
 /** A WGSL shader did not compile or a GPU call was refused: a defect of this library or of the driver. */
 export class KernelError extends errorClass('KernelError', 'kernel-error') {}
@@ -56,7 +56,7 @@ export class NoConceptModel extends errorClass('NoConceptModel', 'no-concept-mod
 export class InvalidInput extends errorClass('InvalidInput', 'invalid-input') {}
 /** The caller aborted the call, or disposed of the engine while it ran. */
 export class Aborted extends errorClass('Aborted', 'aborted') {}
-/** The worker did not start, or died. */
+/** The worker did not start, or was killed. What was stored is there: load the model again. */
 export class WorkerFailed extends errorClass('WorkerFailed', 'worker-failed') {}
 
 const classes = [

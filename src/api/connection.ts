@@ -12,7 +12,7 @@ const startTimeout = 20_000
 /** Told to the worker, so that a bundler that takes the worker as it is finds them here and takes them along. */
 const runtimeFiles = { wasm: new URL(wasmUrl, import.meta.url).href, mjs: new URL(mjsUrl, import.meta.url).href }
 
-/** The main thread's side of one engine worker: calls that can be aborted and that end when the worker does. */
+/** The main thread's side of one engine worker: calls that can be aborted and that end when the worker does, whatever ended it. */
 export interface Connection {
   /** Runs one engine call; the signal aborts it, and it rejects when the worker dies or `close` is called. */
   call<T>(signal: AbortSignal | undefined, run: (engine: Comlink.Remote<Engine>, job: number) => Promise<T>): Promise<T>
@@ -34,10 +34,14 @@ export async function connect(signal?: AbortSignal): Promise<Connection> {
   throwIfAborted(signal)
   keepTypedErrors()
   const worker = startWorker()
-  let end: (error: Error) => void = () => undefined
+  let fail: (error: Error) => void = () => undefined
   const ended = new Promise<never>((_, reject) => {
-    end = reject
+    fail = reject
   })
+  const end = (error: Error) => {
+    fail(error)
+    worker.terminate()
+  }
   worker.onerror = (event) => end(new WorkerFailed(`The engine's worker stopped: ${event.message || 'its script could not be loaded'}.`))
 
   // The root proxy is held by the returned object for as long as calls may be made: Comlink ends the channel of a collected proxy.
@@ -59,16 +63,19 @@ export async function connect(signal?: AbortSignal): Promise<Connection> {
     ended: ended.catch(() => undefined),
     close() {
       end(new Aborted('The engine was disposed of.'))
-      worker.terminate()
     },
   }
 
+  const life = `noema-worker ${Math.random()} ${Date.now()}`
   const timer = setTimeout(
     () => end(new WorkerFailed('The engine worker did not start: serve the page over http(s), not from a file.')),
     startTimeout,
   )
   try {
-    await connection.call(signal, (remote) => remote.start(runtimeFiles))
+    const isHeld = await connection.call(signal, (remote) => remote.start(runtimeFiles, life))
+    // Nothing else tells of a worker that was killed.
+    const tell = () => end(new WorkerFailed('The engine worker was killed: load the model again.'))
+    if (isHeld) navigator.locks.request(life, tell).catch(() => undefined)
   } catch (error) {
     worker.terminate()
     throw error

@@ -1,5 +1,5 @@
 import type { Backend } from '../engine/protocol'
-import { InvalidInput } from '../errors'
+import { DeviceLost, InvalidInput } from '../errors'
 import type { OnProgress } from '../progress'
 import { connect } from './connection'
 import { Noema } from './noema'
@@ -8,6 +8,12 @@ import { askToPersist } from './persistence'
 export interface LoadOptions {
   /** Called as files arrive and parts become ready; totals are known from the first call of a stage. */
   onProgress?: OnProgress
+  /**
+   * Called once for every GPU device that is lost while the model is in use, as when a driver is reset. There is nothing to be done: calls go on by
+   * themselves on another device, from the last concept that was finished, and give what they would have given. A call throws DeviceLost only when
+   * four devices in a row are lost before it gets anything done.
+   */
+  onDeviceLost?: (error: DeviceLost) => void
   /** Cancels the download and everything after it; nothing half-loaded is kept. */
   signal?: AbortSignal
   /** What predicts concepts: `webgpu`, `wasm` (the processor), or `auto` (default): WebGPU where there is an adapter, else wasm. */
@@ -21,17 +27,17 @@ export interface LoadOptions {
  * @throws InvalidInput when `model` is neither a name nor a URL, or `backend` is none of the three.
  * @throws DownloadFailed, ModelIntegrityError, ModelFormatError when a file is missing, is not what the manifest says, or cannot be read.
  * @throws WebGpuUnavailable when `backend` is `webgpu` and there is no adapter.
- * @throws Aborted when the signal fires; WorkerFailed when the worker does not start.
+ * @throws Aborted when the signal fires; WorkerFailed when the worker does not start or is killed; DeviceLost.
  */
 export async function load(model = 'mini', options: LoadOptions = {}): Promise<Noema> {
   const url = modelUrl(model)
-  const { backend = 'auto' } = options
+  const { backend = 'auto', signal, onProgress, onDeviceLost } = options
   if (!['auto', 'webgpu', 'wasm'].includes(backend)) throw new InvalidInput(`backend must be auto, webgpu or wasm, not ${backend}.`)
-  const connection = await connect(options.signal)
+  const connection = await connect(signal)
+  const tellProgress = connection.callback(onProgress ?? (() => undefined))
+  const tellLoss = connection.callback((message: string) => onDeviceLost?.(new DeviceLost(message)))
   try {
-    const info = await connection.call(options.signal, (engine, job) =>
-      engine.load(job, { url, backend }, connection.callback(options.onProgress ?? (() => undefined))),
-    )
+    const info = await connection.call(signal, (engine, job) => engine.load(job, { url, backend }, tellProgress, tellLoss))
     await askToPersist(info.storage)
     return new Noema(connection, info)
   } catch (error) {

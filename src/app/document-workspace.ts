@@ -1,4 +1,4 @@
-import { Aborted, type DocumentSentence, load, type Noema, type Progress, type Session } from '../api'
+import { Aborted, type DocumentSentence, load, type Noema, type Progress, type Session, WorkerFailed } from '../api'
 import { presetOf } from './dials'
 import { floresCodes } from './messages'
 import { mostPoints } from './neighbours'
@@ -187,7 +187,7 @@ export class DocumentWorkspace extends PageState {
         this.concepts = rows(await session.concepts(), noema.info.dim)
         await this.#list(noema)
       } catch (error) {
-        this.error ??= error
+        this.#note(error)
       }
       this.#updateReadings()
       if (!this.isRunning) void this.remembered.update(noema, session, this.concepts.slice(-mostPoints))
@@ -203,7 +203,7 @@ export class DocumentWorkspace extends PageState {
       this.changed()
     }
     this.noema?.dispose()
-    const noema = await load('mini', { onProgress })
+    const noema = await load('mini', { onProgress, onDeviceLost: () => this.say('deviceLost') })
     this.noema = noema
     const { defaultConceptModel } = noema.info
     this.setDials({ conceptModel: defaultConceptModel, ...presetOf(noema.info, defaultConceptModel, 'balanced') })
@@ -229,14 +229,19 @@ export class DocumentWorkspace extends PageState {
       try {
         await action()
       } catch (error) {
-        // A failed start has a banner of its own.
         if (error instanceof Aborted) this.outcome = 'stopped'
-        else if (this.loading.state !== 'failed') this.error = error
+        else this.#note(error)
       }
       await this.refresh()
     })
     this.#turn = turn
     return turn
+  }
+
+  /** A failed start, and an engine that has died, have a banner of their own, which offers to load the model again. */
+  #note(error: unknown): void {
+    if (error instanceof WorkerFailed) this.loading = { state: 'failed', error }
+    else if (this.loading.state !== 'failed') this.error ??= error
   }
 
   async #list(noema: Noema): Promise<void> {

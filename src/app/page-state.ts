@@ -21,6 +21,7 @@ export type Outcome =
   | 'nothingYet'
   | 'noOutline'
   | 'undone'
+  | 'deviceLost'
 
 /** All that the page knows, apart from how it looks. Every change of state is told by a `change` event. */
 export class PageState extends EventTarget {

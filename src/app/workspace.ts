@@ -122,7 +122,7 @@ export class Workspace extends DocumentWorkspace {
         const { value, done } = await stream.next()
         if (done) {
           this.measured = { ...this.measured, rows: value.rows }
-          return outcomes[value.stop]
+          return outcomes[value.stop] ?? (this.outcome === 'deviceLost' ? this.outcome : null)
         }
         milliseconds += value.timing.predict + value.timing.decode
         count++

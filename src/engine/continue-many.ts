@@ -1,5 +1,7 @@
 import { ContextFull, InvalidInput } from '../errors'
 import { requireSeed } from '../models/generate'
+import type { ConceptOfMany as PredictedOfMany } from '../models/generate-many'
+import { despiteLoss } from './device-loss'
 import type { LoadedModel } from './loaded-model'
 import type { ConceptOfMany, ContinuedDocument, ContinueManyRequest } from './protocol'
 import { requireInteger } from './require-integer'
@@ -29,7 +31,7 @@ export async function continueMany(
   requireSeed(seed + samples - 1)
   model.space.requireLanguage(to)
   const sentences = texts.map((text) => model.space.split(text, language).map(({ text }) => text))
-  const predictor = await model.conceptModel(conceptModel)
+  const predictor = await despiteLoss(() => model.conceptModel(conceptModel))
   const longest = Math.max(...sentences.map(({ length }) => length))
   if (longest + concepts > predictor.maxLength) {
     throw new ContextFull(
@@ -60,34 +62,45 @@ export async function continueMany(
       rows: { remembered: 0, restored: 0, computed: 0 },
     }),
   )
-  const generation = predictor.generateMany(documents, { concepts, sampling, signal })
-  try {
-    for (;;) {
-      const { value, done } = await generation.next()
-      if (done) {
+  const places = documents.map(({ prompt }) => prompt.length / dim)
+  const show = async (predicted: readonly PredictedOfMany[], milliseconds: number) => {
+    for (const { document, stop } of predicted) if (stop) result[document]!.stop = stop
+    // After the loss of a device the concepts that were shown come once more.
+    const shown = predicted.filter(({ document, position, stop }) => stop !== 'end-of-text' && position >= places[document]!)
+    if (shown.length === 0) return
+    const began = performance.now()
+    const all = new Float32Array(shown.length * dim)
+    for (const [row, { concept }] of shown.entries()) all.set(concept, row * dim)
+    const { sampling: drawing, ...rest } = words(seed, 0)
+    // Each concept's words are drawn with the numbers they would have if its document were continued alone.
+    const random = (row: number) => {
+      const { document, position } = shown[row]!
+      return words(documents[document]!.seed, position).sampling!.random(0)
+    }
+    const decoded = await model.space.decode(all, { ...rest, ...(drawing && { sampling: { ...drawing, random } }), language: to, signal })
+    const timing = { predict: milliseconds, decode: performance.now() - began }
+    for (const [row, { document: index, position, concept }] of shown.entries()) {
+      const { document, sample, prompt } = documents[index]!
+      places[index] = position + 1
+      const place = { document, sample, index: position - prompt.length / dim }
+      onConcept({ ...place, text: decoded[row]!.text, language: to, embedding: concept, timing })
+    }
+  }
+  return despiteLoss(async () => {
+    const predictor = await model.conceptModel(conceptModel)
+    const generation = predictor.generateMany(documents, { concepts, sampling, signal })
+    try {
+      for (;;) {
+        const { value, done } = await generation.next()
+        if (!done) {
+          await show(value.concepts, value.milliseconds)
+          continue
+        }
         for (const [index, rows] of value.entries()) result[index]!.rows = rows
         return { result, stored: predictor.stored() }
       }
-      for (const { document, stop } of value.concepts) if (stop) result[document]!.stop = stop
-      const shown = value.concepts.filter(({ stop }) => stop !== 'end-of-text')
-      const began = performance.now()
-      const all = new Float32Array(shown.length * dim)
-      for (const [row, { concept }] of shown.entries()) all.set(concept, row * dim)
-      const { sampling: drawing, ...rest } = words(seed, 0)
-      // Each concept's words are drawn with the numbers they would have if its document were continued alone.
-      const random = (row: number) => {
-        const { document, position } = shown[row]!
-        return words(documents[document]!.seed, position).sampling!.random(0)
-      }
-      const decoded = await model.space.decode(all, { ...rest, ...(drawing && { sampling: { ...drawing, random } }), language: to, signal })
-      const timing = { predict: value.milliseconds, decode: performance.now() - began }
-      for (const [row, { document: index, position, concept }] of shown.entries()) {
-        const { document, sample, prompt } = documents[index]!
-        const place = { document, sample, index: position - prompt.length / dim }
-        onConcept({ ...place, text: decoded[row]!.text, language: to, embedding: concept, timing })
-      }
+    } finally {
+      await generation.return([])
     }
-  } finally {
-    await generation.return([])
-  }
+  })
 }

@@ -2,8 +2,10 @@ import * as Comlink from 'comlink'
 import { Aborted, ContextFull, InvalidInput, throwIfAborted } from '../errors'
 import { type RuntimeFiles, useRuntimeFiles } from '../onnx'
 import type { OnProgress } from '../progress'
+import { holdForLife } from '../store/exclusive'
 import type { CaseReport } from './conformance-report'
 import { continueMany } from './continue-many'
+import { continueDespiteLoss, despiteLoss, joined } from './device-loss'
 import type { DocumentLibrary, Prompt } from './document-library'
 import { LoadedModel } from './loaded-model'
 import { Mutex } from './mutex'
@@ -43,9 +45,14 @@ export class Engine {
   #openLibrary: Promise<DocumentLibrary> | undefined
   #model: LoadedModel | undefined
 
-  /** The first call; answers as soon as the worker runs. */
-  start(files: RuntimeFiles): void {
+  /**
+   * The first call; answers as soon as the worker runs.
+   * @param life name of a lock that it holds from then on until it ends, however it ends
+   * @returns whether it holds it: some browsers and some pages have no locks
+   */
+  start(files: RuntimeFiles, life: string): Promise<boolean> {
     useRuntimeFiles(files)
+    return holdForLife(life)
   }
 
   /** Ends a call with `Aborted` within the time of one step; an unknown or finished job is ignored. */
@@ -53,10 +60,16 @@ export class Engine {
     this.#jobs.get(job)?.abort()
   }
 
-  async load(job: number, { url, backend }: { url: string; backend: Backend }, onProgress: OnProgress): Promise<ModelInfo> {
+  /** @param onDeviceLost called once for every GPU device that is lost as long as the model is in use */
+  async load(
+    job: number,
+    { url, backend }: { url: string; backend: Backend },
+    onProgress: OnProgress,
+    onDeviceLost: (message: string) => void,
+  ): Promise<ModelInfo> {
     return this.#run(job, onProgress, async (signal) => {
       this.#model?.dispose()
-      this.#model = await LoadedModel.load(url, { backend, signal, onProgress })
+      this.#model = await LoadedModel.load(url, { backend, signal, onProgress, onDeviceLost })
       return this.#model.info
     })
   }
@@ -185,13 +198,16 @@ export class Engine {
   async predict(job: number, { sentences, language, seed, conceptModel, ...sampling }: PredictRequest): Promise<TeacherForcedConcept[]> {
     return this.#run(job, undefined, async (signal, model) => {
       if (sentences.length < 2) throw new InvalidInput('A document to predict needs at least two sentences.')
-      const predictor = await model.conceptModel(conceptModel)
-      if (sentences.length > predictor.maxLength) {
-        throw new ContextFull(`The document has ${sentences.length} sentences; this model holds ${predictor.maxLength} concepts.`)
+      const { maxLength } = await despiteLoss(() => model.conceptModel(conceptModel))
+      if (sentences.length > maxLength) {
+        throw new ContextFull(`The document has ${sentences.length} sentences; this model holds ${maxLength} concepts.`)
       }
       const { dim } = model.space
       const vectors = await model.encode(sentences, language, signal)
-      const predicted = await predictor.predictNext(vectors, { seed, sampling, signal })
+      const predicted = await despiteLoss(async () => {
+        const predictor = await model.conceptModel(conceptModel)
+        return predictor.predictNext(vectors, { seed, sampling, signal })
+      })
       return predicted.map((vector, i) => {
         const index = i + 1
         return { index, text: sentences[index] as string, embedding: vectors.slice(index * dim, (index + 1) * dim), predicted: vector }
@@ -237,7 +253,7 @@ export class Engine {
   ): Promise<{ result: ContinueResult; stored: Promise<void> }> {
     requireInteger('concepts', concepts, 1, 10_000)
     requireInteger('recall', recall, 0, mostResults)
-    const predictor = await model.conceptModel(conceptModel)
+    const predictor = await despiteLoss(() => model.conceptModel(conceptModel))
     if (prompt.length + concepts > predictor.maxLength) {
       throw new ContextFull(
         `The text has ${prompt.length} sentences; with ${concepts} new ones that is more than the ${predictor.maxLength} concepts this model holds. Shorten the text or ask for fewer.`,
@@ -252,14 +268,15 @@ export class Engine {
     model.space.requireDecodeOptions({ ...words(0), language })
     const room = Math.min(recall, predictor.maxLength - prompt.length - concepts)
     const recalled = room > 0 ? await (await model.memory()).recall(read, room, prompt.document) : []
-    const vectors = withRecalled(recalled, read.concepts)
-    const rows = await predictor.recall(vectors)
+    // The most relevant stands nearest to the prompt.
+    const vectors = joined([...recalled.map(({ embedding }) => embedding).reverse(), read.concepts])
     const first = vectors.length / model.space.dim
-    const generation = predictor.generate(vectors, { concepts, seed, sampling, trajectory, signal })
+    const open = () => model.conceptModel(conceptModel)
+    const generation = continueDespiteLoss(open, vectors, { concepts, seed, sampling, trajectory, signal })
     try {
       for (let index = 0; ; index++) {
         const { value, done } = await generation.next()
-        if (done) return { result: { stop: value, sentences, recalled, rows }, stored: predictor.stored() }
+        if (done) return { result: { stop: value.stop, sentences, recalled, rows: value.rows }, stored: value.stored }
         const { milliseconds, ...predicted } = value
         const start = performance.now()
         const [decoded] = await model.space.decode(predicted.embedding, { ...words(first + index), language, signal })
@@ -268,7 +285,7 @@ export class Engine {
         await onConcept({ index, text: decoded?.text ?? '', language, ...predicted, timing, ...source })
       }
     } finally {
-      await generation.return('length')
+      await generation.return(undefined as never)
     }
   }
 
@@ -305,16 +322,4 @@ function rejectWhenAborted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     signal.addEventListener('abort', () => reject(new Aborted('The call was aborted.')), { once: true })
   })
-}
-
-/** Recalled concepts and then a prompt, [n, dim]; the most relevant stands nearest to the prompt. */
-function withRecalled(recalled: readonly RememberedConcept[], prompt: Float32Array): Float32Array {
-  const parts = [...recalled.map(({ embedding }) => embedding).reverse(), prompt]
-  const vectors = new Float32Array(parts.reduce((length, part) => length + part.length, 0))
-  let offset = 0
-  for (const part of parts) {
-    vectors.set(part, offset)
-    offset += part.length
-  }
-  return vectors
 }

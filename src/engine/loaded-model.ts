@@ -1,6 +1,6 @@
 import { InvalidInput, NoConceptModel, serializeError, throwIfAborted, WebGpuUnavailable } from '../errors'
 import type { Manifest } from '../formats/manifest'
-import { type Gpu, requestGpu } from '../gpu'
+import { type Gpu, type GpuInfo, requestGpu } from '../gpu'
 import type { Machine } from '../models/machine'
 import { runtime } from '../onnx'
 import type { OnProgress } from '../progress'
@@ -11,6 +11,7 @@ import type { MemorySource } from '../store/memory-chunk'
 import { loadModelFiles, type ModelFiles } from '../store/model-files'
 import { prefixChain } from '../store/prefix-chain'
 import type { ConceptMemory } from './concept-memory'
+import { despiteLoss, joined } from './device-loss'
 import { spaceFingerprint, stateIdentity } from './fingerprint'
 import { Predictor } from './predictor'
 import type { Backend, DeviceInfo, ModelInfo } from './protocol'
@@ -18,6 +19,13 @@ import { describeConceptModel } from './sampling'
 import { SentenceCache } from './sentence-cache'
 
 const processorChosen = 'The processor was chosen: load with backend "auto" to use a GPU.'
+
+export interface LoadedModelOptions {
+  backend: Backend
+  signal: AbortSignal
+  onProgress: OnProgress
+  onDeviceLost: (message: string) => void
+}
 
 /** A model folder in use: its files, its space and its concept models. */
 export class LoadedModel {
@@ -31,10 +39,14 @@ export class LoadedModel {
   #memory: Promise<ConceptMemory> | undefined
   readonly #predictors = new Map<string, Promise<Predictor>>()
   #gpu: Gpu | undefined
+  /** The adapter that was used last. */
+  #adapter: GpuInfo | undefined
+  readonly #onDeviceLost: (message: string) => void
   /** Why there is no GPU, when there is none. */
   #refusal: WebGpuUnavailable | undefined
 
-  private constructor(files: ModelFiles, space: Space, fingerprint: string, backend: Backend) {
+  private constructor(files: ModelFiles, space: Space, fingerprint: string, { backend, onDeviceLost }: LoadedModelOptions) {
+    this.#onDeviceLost = onDeviceLost
     this.#files = files
     this.#backend = backend
     this.space = space
@@ -45,12 +57,11 @@ export class LoadedModel {
   /**
    * Fetches and checks every file, opens the space, and makes the default concept model, where there is one, ready.
    *
+   * @param options.onDeviceLost called once for every GPU device that is lost as long as the model is in use.
    * @throws as `load` in `src/api/load.ts`.
    */
-  static async load(
-    url: string,
-    { backend, signal, onProgress }: { backend: Backend; signal: AbortSignal; onProgress: OnProgress },
-  ): Promise<LoadedModel> {
+  static async load(url: string, options: LoadedModelOptions): Promise<LoadedModel> {
+    const { signal, onProgress } = options
     const files = await loadModelFiles(url, { signal, onProgress })
     const { manifest } = files
     const { defaultConceptModel } = manifest
@@ -61,14 +72,14 @@ export class LoadedModel {
       onProgress({ ...progress, loaded, total: parts })
     }
     const space = await Space.load(files.contents, manifest, onSpaceProgress)
-    const model = new LoadedModel(files, space, await spaceFingerprint(manifest), backend)
+    const model = new LoadedModel(files, space, await spaceFingerprint(manifest), options)
     try {
       throwIfAborted(signal)
       if (defaultConceptModel) {
         onProgress({ stage: 'compile', file: `concept model ${defaultConceptModel}`, loaded: parts - 1, total: parts })
-        await model.conceptModel()
-        throwIfAborted(signal)
       }
+      await model.#warmUp(signal)
+      throwIfAborted(signal)
       onProgress({ stage: 'compile', file: 'everything', loaded: parts, total: parts })
       return model
     } catch (error) {
@@ -115,26 +126,26 @@ export class LoadedModel {
   /** The GPU, opened at first need and again after it was lost. @throws WebGpuUnavailable, where the processor was asked for too. */
   async gpu(): Promise<Gpu> {
     if (this.#backend === 'wasm') throw new WebGpuUnavailable(processorChosen)
+    this.#dropLost()
     if (this.#gpu) return this.#gpu
     const gpu = await requestGpu().catch((error) => {
       if (error instanceof WebGpuUnavailable) this.#refusal = error
       throw error
     })
-    gpu.lost.then(() => {
-      this.#gpu = undefined
-      this.#predictors.clear()
-    })
+    gpu.lost.then(({ message }) => this.#onDeviceLost(message))
     this.#gpu = gpu
+    this.#adapter = gpu.info
     return gpu
   }
 
   /**
-   * A concept model of the folder, made ready at first need.
+   * A concept model of the folder, made ready at first need and again when its device was lost.
    *
    * @param name default: the manifest's default.
-   * @throws NoConceptModel for a folder without any; InvalidInput for a name the folder does not have; WebGpuUnavailable; ModelFormatError.
+   * @throws NoConceptModel for a folder without any; InvalidInput for a name the folder does not have; WebGpuUnavailable; ModelFormatError;
+   * DeviceLost.
    */
-  conceptModel(name = this.manifest.defaultConceptModel): Promise<Predictor> {
+  async conceptModel(name = this.manifest.defaultConceptModel): Promise<Predictor> {
     if (!this.manifest.defaultConceptModel) {
       throw new NoConceptModel(
         'This model folder has no concept model: it encodes, decodes and translates. To continue texts, load a folder that has one.',
@@ -144,11 +155,13 @@ export class LoadedModel {
     if (!Object.hasOwn(this.manifest.conceptModels, name)) {
       throw new InvalidInput(`There is no concept model "${name}" here: use ${Object.keys(this.manifest.conceptModels).join(' or ')}.`)
     }
+    this.#dropLost()
     let predictor = this.#predictors.get(name)
     if (!predictor) {
-      predictor = this.#open(name)
-      this.#predictors.set(name, predictor)
-      predictor.catch(() => this.#predictors.delete(name))
+      const opening = this.#open(name)
+      this.#predictors.set(name, opening)
+      opening.catch(() => this.#predictors.get(name) === opening && this.#predictors.delete(name))
+      predictor = opening
     }
     return predictor
   }
@@ -174,7 +187,7 @@ export class LoadedModel {
   /** Removes the state of a document of raw concepts `[n, dim]`, for every concept model of the folder on this GPU and on the processor. */
   async forgetStates(concepts: Float32Array): Promise<void> {
     for (const predictor of this.#predictors.values()) await (await predictor).forget()
-    const machines = this.#gpu ? [this.#gpu.info, 'wasm' as const] : ['wasm' as const]
+    const machines = this.#adapter ? [this.#adapter, 'wasm' as const] : ['wasm' as const]
     for (const name of Object.keys(this.manifest.conceptModels)) {
       for (const machine of machines) {
         const identity = await stateIdentity(this.#files.fingerprint, name, machine)
@@ -201,6 +214,28 @@ export class LoadedModel {
     this.space.dispose()
     for (const predictor of this.#predictors.values()) predictor.then((opened) => opened.dispose()).catch(() => undefined)
     this.#gpu?.destroy()
+  }
+
+  /** Does everything once, so that no call waits for what is compiled at its first use. @throws what keeps concepts from being predicted. */
+  async #warmUp(signal: AbortSignal): Promise<void> {
+    const { defaultConceptModel, space } = this.manifest
+    const concept = await this.space.encode([space.endOfText], { language: 'eng_Latn', signal })
+    const predict = async () => {
+      const predictor = await this.conceptModel()
+      await predictor.predictNext(joined([concept, concept]), { seed: 0, sampling: {}, signal })
+    }
+    const [predicted] = await Promise.allSettled([
+      defaultConceptModel && despiteLoss(predict),
+      this.space.decode(concept, { language: 'eng_Latn', beam: this.beam, maxTokens: Math.min(12, space.maxTokens), signal }),
+    ])
+    if (predicted.status === 'rejected') throw predicted.reason
+  }
+
+  /** Lets go of a device that was lost, and of what was on it. */
+  #dropLost(): void {
+    if (!this.#gpu?.hasEnded) return
+    this.#gpu = undefined
+    this.#predictors.clear()
   }
 
   async #open(name: string): Promise<Predictor> {

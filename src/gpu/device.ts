@@ -110,6 +110,11 @@ export class Gpu {
     return this.#untilLost(this.#kernels.get(label, wgsl, constants, entryPoint))
   }
 
+  /** Whether it can be used no more: the device was lost or destroyed. */
+  get hasEnded(): boolean {
+    return this.#ended !== undefined
+  }
+
   /** An empty program to record dispatches into. */
   program(label: string): Program {
     return new Program(label, this.#device.limits, (kernel, bindings) => this.#bind(kernel, bindings))

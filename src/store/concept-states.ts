@@ -117,10 +117,10 @@ export class ConceptStates {
       found.push(best)
       if (best.count < size) break
     }
-    const contents = found.length > 0 ? await this.#storage.getMany(found.map(({ chunk }) => rowsKey(chunk))) : []
-    const whole = await Promise.all(found.map(({ chunk }, i) => isWhole(chunk, contents[i])))
-    await this.#remove(found.filter((_, i) => !whole[i]).map(({ chunk }) => chunk))
-    const usable = whole.includes(false) ? found.slice(0, whole.indexOf(false)) : found
+    // Each is checked while others are on their way.
+    const contents = await Promise.all(found.map(({ chunk }) => this.#content(chunk)))
+    await this.#remove(found.filter((_, i) => !contents[i]).map(({ chunk }) => chunk))
+    const usable = contents.includes(null) ? found.slice(0, contents.indexOf(null)) : found
 
     const end = usable.reduce((_, { chunk, count }) => chunk.start + count, from)
     const rows = new Float32Array(Math.max(0, end - from) * rowWidth)
@@ -133,6 +133,12 @@ export class ConceptStates {
         )
     }
     return rows
+  }
+
+  /** The rows of a chunk, or null when they are not the very ones that were stored. */
+  async #content(chunk: StateChunk): Promise<Uint8Array | null> {
+    const content = await this.#storage.get(rowsKey(chunk))
+    return (await isWhole(chunk, content)) ? (content as Uint8Array) : null
   }
 
   async #write({ links, rowWidth }: StateOwner, from: number, rows: Float32Array): Promise<boolean> {
@@ -199,11 +205,9 @@ export class ConceptStates {
 
   async #markUsed(chunks: readonly StateChunk[]): Promise<void> {
     const now = Date.now()
-    for (const chunk of chunks) {
-      if (Math.abs(now - chunk.used) < usePrecision) continue
-      chunk.used = now
-      await this.#storage.set(indexKey(chunk), chunk)
-    }
+    const stale = chunks.filter(({ used }) => Math.abs(now - used) >= usePrecision)
+    for (const chunk of stale) chunk.used = now
+    if (stale.length > 0) await this.#storage.setMany(stale.map((chunk) => [indexKey(chunk), chunk]))
   }
 
   /** Once a visit: removes rows without an index entry, which a write that was cut off leaves behind. */

@@ -19,3 +19,15 @@ export async function exclusive<T>(name: string, signal: AbortSignal | undefined
     throw cause
   })
 }
+
+/** Takes a lock until this tab or worker ends. @returns whether it has it: some browsers and some pages have no locks. */
+export function holdForLife(name: string): Promise<boolean> {
+  return new Promise((answer) => {
+    const hold = () => {
+      answer(true)
+      return new Promise<never>(() => {})
+    }
+    if (navigator.locks) navigator.locks.request(name, hold).catch(() => answer(false))
+    else answer(false)
+  })
+}

@@ -1,4 +1,4 @@
-import { clear, createStore, del, delMany, get, getMany, keys, set, setMany } from 'idb-keyval'
+import { clear, createStore, del, delMany, get, getMany, keys, set, setMany, type UseStore } from 'idb-keyval'
 import { storageFailure } from './storage-failure'
 
 const databases = ['noema-models', 'noema-documents', 'noema-memory', 'noema-sentences', 'noema-states'] as const
@@ -20,7 +20,7 @@ export interface Storage {
 
 /** The browser's IndexedDB, in a database of its own. */
 export function indexedDbStorage(database: DatabaseName = 'noema-models'): Storage {
-  const store = storeOf(database)
+  const store = openStore(database)
   return {
     get: (key) => get(key, store),
     getMany: (keys) => getMany(keys, store),
@@ -38,12 +38,22 @@ export function indexedDbStorage(database: DatabaseName = 'noema-models'): Stora
  */
 export async function emptyDatabases(): Promise<void> {
   try {
-    for (const database of databases) await clear(storeOf(database))
+    for (const database of databases) await clear(openStore(database))
   } catch (cause) {
     throw await storageFailure(cause, 'anything', 'nothing can be erased')
   }
 }
 
-function storeOf(database: DatabaseName) {
-  return createStore(database, 'files')
+/** A store that lets go of its database when another wants to delete it, and makes it anew at the next call. */
+function openStore(database: DatabaseName): UseStore {
+  const store = createStore(database, 'files')
+  return (mode, work) =>
+    store(mode, (files) => {
+      const { db } = files.transaction
+      db.onversionchange ??= () => {
+        db.close()
+        db.onclose?.(new Event('close'))
+      }
+      return work(files)
+    })
 }

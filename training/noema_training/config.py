@@ -52,7 +52,7 @@ class TwoTowerConfig:
     context_layers: int = 4
     denoiser_layers: int = 4
     ffn_inner: int = 768
-    max_seq_len: int = 512
+    max_seq_len: int = 2048  # most concepts in a document; rotary positions need no training for each
     window: int = 40
     batch_documents: int = 8
     micro_batches: int = 4
@@ -78,7 +78,7 @@ class BaseLcmConfig:
     heads: int = 4
     layers: int = 6
     ffn_inner: int = 768
-    max_seq_len: int = 512
+    max_seq_len: int = 2048  # most concepts in a document, as above
     window: int = 40
     batch_documents: int = 16
     micro_batches: int = 4
@@ -122,7 +122,7 @@ class OneTowerConfig:
     layers: int = 8
     timestep_embed_dim: int = 256
     ffn_inner: int = 768
-    max_seq_len: int = 512
+    max_seq_len: int = 512  # rows of a learned table of positions
     window: int = 40
     batch_documents: int = 8
     micro_batches: int = 4

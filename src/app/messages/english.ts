@@ -88,6 +88,7 @@ export const english = {
   full: 'The text is as long as this model can hold.',
   nothingYet: 'Write a sentence first.',
   undone: 'Undone.',
+  deviceLost: 'The graphics card was reset; what was lost is computed again.',
 
   map: 'Concept map',
   mapMeaning: 'Each sentence is a point; close points mean similar things. The line is the path of the text.',

@@ -89,6 +89,7 @@ export const french: Messages = {
   full: 'Le texte est aussi long que ce que ce modèle peut contenir.',
   nothingYet: 'Écrivez d’abord une phrase.',
   undone: 'Défait.',
+  deviceLost: 'La carte graphique a été réinitialisée ; ce qui a été perdu est recalculé.',
 
   map: 'Carte des concepts',
   mapMeaning: 'Chaque phrase est un point ; des points proches disent des choses semblables. La ligne est le chemin du texte.',
@@ -169,6 +170,6 @@ export const french: Messages = {
     'context-full': 'Le texte avec les nouvelles phrases est trop long pour ce modèle : raccourcissez-le ou demandez-en moins.',
     'unsupported-language': 'Cette langue n’est pas une des langues du modèle.',
     'invalid-input': 'Ce texte ou ce réglage ne convient pas.',
-    'worker-failed': 'Le moteur s’est arrêté : rechargez la page.',
+    'worker-failed': 'Le moteur s’est arrêté : rechargez le modèle.',
   },
 }

@@ -90,6 +90,7 @@ export const german: Messages = {
   full: 'Der Text ist so lang, wie dieses Modell ihn fassen kann.',
   nothingYet: 'Schreiben Sie zuerst einen Satz.',
   undone: 'Rückgängig gemacht.',
+  deviceLost: 'Die Grafikkarte wurde zurückgesetzt; was verloren ging, wird neu berechnet.',
 
   map: 'Konzeptkarte',
   mapMeaning: 'Jeder Satz ist ein Punkt; nahe Punkte bedeuten Ähnliches. Die Linie ist der Weg des Textes.',
@@ -171,6 +172,6 @@ export const german: Messages = {
     'context-full': 'Der Text mit den neuen Sätzen ist zu lang für dieses Modell: Kürzen Sie ihn oder verlangen Sie weniger Sätze.',
     'unsupported-language': 'Diese Sprache ist keine der Sprachen des Modells.',
     'invalid-input': 'Dieser Text oder diese Einstellung passt nicht.',
-    'worker-failed': 'Der Motor hat angehalten: Laden Sie die Seite neu.',
+    'worker-failed': 'Der Motor hat angehalten: Laden Sie das Modell neu.',
   },
 }

@@ -89,6 +89,7 @@ export const spanish: Messages = {
   full: 'El texto es tan largo como este modelo puede contener.',
   nothingYet: 'Escriba primero una frase.',
   undone: 'Deshecho.',
+  deviceLost: 'La tarjeta gráfica se ha reiniciado; lo que se perdió se calcula de nuevo.',
 
   map: 'Mapa de conceptos',
   mapMeaning: 'Cada frase es un punto; los puntos cercanos dicen cosas parecidas. La línea es el camino del texto.',
@@ -169,6 +170,6 @@ export const spanish: Messages = {
     'context-full': 'El texto con las frases nuevas es demasiado largo para este modelo: acórtelo o pida menos.',
     'unsupported-language': 'Ese idioma no es uno de los idiomas del modelo.',
     'invalid-input': 'Ese texto o ese ajuste no sirve.',
-    'worker-failed': 'El motor se ha parado: recargue la página.',
+    'worker-failed': 'El motor se ha parado: vuelva a cargar el modelo.',
   },
 }
