@@ -56,7 +56,7 @@ describe.each([16, 256])('ddimStep with %i lanes', (lanes) => {
       const gather = (data: Float32Array, indices: number[]) => Float32Array.from(indices.flatMap((index) => [...part(data, index)]))
       const count = chosen.length
       const latent = gpu.tensor('latent', [count, dim], { data: gather(latents, chosen) })
-      const estimate = gpu.tensor('estimate', [count, dim])
+      const estimate = gpu.tensor('estimate', [steps.length, count * dim])
       const both = [...chosen, ...chosen.map((row) => rows + row)]
       const fresh = [...steps.keys()].flatMap((step) => chosen.map((row) => step * rows + row))
       const program = gpu.program('step')
@@ -71,7 +71,7 @@ describe.each([16, 256])('ddimStep with %i lanes', (lanes) => {
         cursor: createCursor(gpu, count),
       })
       gpu.submit(steps.map(() => program))
-      return [await gpu.read(latent), await gpu.read(estimate)] as const
+      return [await gpu.read(latent), await gpu.read(estimate, (steps.length - 1) * count * dim)] as const
     }
     const together = await run([0, 1, 2])
     for (const row of [0, 1, 2]) {
