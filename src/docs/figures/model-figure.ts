@@ -91,6 +91,7 @@ export abstract class ModelFigure extends LitElement {
         text-align: left;
         font-weight: normal;
         vertical-align: top;
+        overflow-wrap: break-word;
       }
 
       thead th {

@@ -21,7 +21,7 @@ class RoundTripFigure extends ModelFigure {
 
   constructor() {
     super()
-    this.text = 'The little girl lives near a big forest.'
+    this.text = 'The dog is in the garden.'
     this.language = 'eng_Latn'
     this.shown = null
   }
