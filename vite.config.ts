@@ -23,7 +23,6 @@ export default defineConfig(({ mode }) => ({
   },
   optimizeDeps: { include: ['@huggingface/tokenizers', 'comlink', 'idb-keyval'], exclude: ['onnxruntime-web'] },
   server: { headers: isolation, fs: { allow: ['..'] } },
-  preview: { headers: isolation },
   build: {
     target: 'es2022',
     assetsInlineLimit: 0,

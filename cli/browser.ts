@@ -1,8 +1,6 @@
 import { statSync } from 'node:fs'
-import { basename, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { chromium, type Page } from '@playwright/test'
-import sirv from 'sirv'
-import type { Plugin } from 'vite'
 import { chromiumArguments, findChromium } from './chromium'
 import { serveSite } from './site'
 
@@ -24,7 +22,7 @@ export class CommandError extends Error {
  */
 export async function withPage<T>(model: string, work: (page: Page, model: string) => Promise<T>): Promise<T> {
   const folder = modelFolder(model)
-  const site = await serveSite(0, folder ? [serveFolder(folder)] : [])
+  const site = await serveSite(0, folder ? { [folderPath]: folder } : {})
   const browser = await chromium.launch({ executablePath: findChromium(), args: chromiumArguments() })
   try {
     const page = await browser.newPage()
@@ -32,7 +30,7 @@ export async function withPage<T>(model: string, work: (page: Page, model: strin
       if (message.type() === 'error' || message.type() === 'warning') console.error(message.text())
     })
     await page.goto(`${site.url}?manual`)
-    return await work(page, folder ? `${site.url}${folderPath}` : model)
+    return await work(page, folder ? `${site.url}${folderPath}/` : model)
   } finally {
     await browser.close()
     await site.close()
@@ -40,7 +38,7 @@ export async function withPage<T>(model: string, work: (page: Page, model: strin
 }
 
 /** Where a folder given on the command line appears on the site. */
-const folderPath = 'models/from-command-line/'
+const folderPath = 'models/from-command-line'
 
 function modelFolder(model: string): string | undefined {
   if (/^[\w-]+$/.test(model)) return undefined
@@ -49,13 +47,4 @@ function modelFolder(model: string): string | undefined {
     throw new CommandError('usage', `--model: ${model} is neither a model name nor a folder.`)
   }
   return folder
-}
-
-function serveFolder(folder: string): Plugin {
-  return {
-    name: `serve ${basename(folder)}`,
-    configurePreviewServer(server) {
-      server.middlewares.use(`/${folderPath.slice(0, -1)}`, sirv(folder, { dev: true }))
-    },
-  }
 }

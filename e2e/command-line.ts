@@ -9,11 +9,16 @@ interface Outcome {
   stderr: string
 }
 
-/** Runs the `noema` command to its end. */
+/** Runs the `noema` command to its end, as `npm run noema` does. */
 export function noema(...parameters: string[]): Promise<Outcome> {
   return new Promise((done) => {
-    execFile('npm', ['run', '-s', 'noema', '--', ...parameters], { cwd: root, maxBuffer: 2 ** 26 }, (error, stdout, stderr) => {
-      done({ exitCode: error ? Number(error.code ?? 1) : 0, stdout, stderr })
-    })
+    execFile(
+      process.execPath,
+      ['--import', 'tsx', 'cli/noema.ts', ...parameters],
+      { cwd: root, maxBuffer: 2 ** 26 },
+      (error, stdout, stderr) => {
+        done({ exitCode: error ? Number(error.code ?? 1) : 0, stdout, stderr })
+      },
+    )
   })
 }

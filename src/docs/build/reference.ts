@@ -38,7 +38,7 @@ export async function apiReference(root: string): Promise<string> {
     all
       .filter(isError)
       .map((error) => writer.error(error))
-      .join('\n'),
+      .join('\n\n'),
     '## Types',
     ...types.map((type) => writer.section(type, '###')),
   ].join('\n\n')
@@ -69,7 +69,7 @@ class ReferenceWriter {
 
   error({ name, comment }: DeclarationReflection): string {
     const { code } = (errors as unknown as Record<string, { code?: string }>)[name] ?? {}
-    return `- **${name}**${code ? ` (\`${code}\`)` : ''}: ${remark(comment)}`
+    return `### ${name}\n\n${code ? `\`${code}\`: ` : ''}${remark(comment)}`
   }
 
   /** Links to exports. */
