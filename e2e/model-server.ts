@@ -69,5 +69,12 @@ export async function serveModel(): Promise<ModelServer> {
 }
 
 async function write(response: ServerResponse, bytes: Uint8Array): Promise<void> {
-  if (!response.write(bytes)) await new Promise<void>((ready) => response.once('drain', ready).once('close', ready))
+  if (response.write(bytes)) return
+  await new Promise<void>((ready) => {
+    const end = () => {
+      response.off('drain', end).off('close', end)
+      ready()
+    }
+    response.on('drain', end).on('close', end)
+  })
 }

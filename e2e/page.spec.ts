@@ -58,7 +58,10 @@ test('a sentence is edited, predicted again with another seed, removed, and all 
   await expect(page.getByLabel('Seed', { exact: true })).toHaveValue('2')
   await expect.poll(async () => (await sentences(page).allTextContents())[2]).not.toBe(third)
   await idle(page)
-  await expect(sentences(page)).toHaveCount(4)
+  // The model may have ended by itself before the second one.
+  const after = await sentences(page).allTextContents()
+  expect(after.slice(0, 2)).toEqual([expect.stringMatching(/^Once/), second])
+  expect([3, 4]).toContain(after.length)
 })
 
 test('what is written is added, read in a second language, and continued in a third', async ({ page }) => {
