@@ -1,7 +1,7 @@
 """`python tests/make_converted_models.py FOLDER`: random checkpoints of both families, converted in every dtype, and PyTorch's numbers.
 
-The folder is `src/engine/converted`; the browser's tests load it. The checkpoints look as the public code writes them; the numbers are those of
-the PyTorch model with the weights as they are stored.
+The folder is `src/engine/converted`; the browser's tests load it. The checkpoints look as the public code writes them; the numbers
+are those of the PyTorch model with the weights as they are stored.
 """
 
 import json
@@ -62,9 +62,7 @@ def make(out: Path) -> None:
             checkpoint(family, folder / "checkpoint.pt")
             for dtype in DTYPES:
                 name = f"{family}-{dtype}"
-                add_concept_model(
-                    folder / "checkpoint.pt", folder, name, 2, 16, dtype, False, **SCHEDULE
-                )
+                add_concept_model(folder / "checkpoint.pt", folder, name, 2, 16, dtype, False, **SCHEDULE)
                 entry = json.loads((folder / "manifest.json").read_text())["conceptModels"][name]
                 kept = load_file(folder / entry["file"])
                 names = [tensor for tensor in kept if not tensor.endswith(".group_scales")]

@@ -1,7 +1,7 @@
-"""`python tests/make_large_folder.py FOLDER [--dtype int8] [--model-dim 2048]`: random weights in the published Two-Tower's shapes, one layer a tower.
+"""`python tests/make_large_folder.py FOLDER [--dtype int8] [--model-dim 2048]`: a Two-Tower of the published width, random weights.
 
-Shows that a checkpoint of that width converts, loads and runs within the binding limits of a browser (lcm.md §3: 1.6B has model_dim 2048, 7B
-4096). The space around it is as wide as SONAR's, with one layer a tower and a tiny vocabulary.
+Shows that a checkpoint of that width converts, loads and runs within the binding limits of a browser (lcm.md §3: 1.6B has model_dim
+2048, 7B 4096), with one layer a tower. The space around it is as wide as SONAR's, with one layer a tower and a tiny vocabulary.
 """
 
 import argparse
@@ -40,7 +40,9 @@ def make_space(work: Path, out: Path) -> None:
     )
     size = nllb_tokenizer(work / "nllb.model").get_vocab_size()
     for kind, name in ((Encoder, "encoder"), (Decoder, "decoder")):
-        torch.save({"model": kind(size, SONAR_DIM, 1, SONAR_HEADS, SONAR_FFN).state_dict()}, work / f"{name}.pt")
+        torch.save(
+            {"model": kind(size, SONAR_DIM, 1, SONAR_HEADS, SONAR_FFN).state_dict()}, work / f"{name}.pt"
+        )
     files = [work / name for name in ("encoder.pt", "decoder.pt", "nllb.model")]
     convert_space(*files, out, "q8", SONAR_HEADS, "large")
 
