@@ -33,6 +33,12 @@ LIMITS = """\
 """
 
 
+TRIED = """\
+Made by `python -m noema_training tune --work WORK --out FOLDER` on up to 200 held-out positions, best first by CA read x (1 - repeats); `read` means
+decoded to text and encoded again, `repeats` is the share of texts in which a word follows itself. The positions are from the same held-out worlds as
+the table above, so that table is slightly favourable to the model; settings a point or two apart are not told apart by so few positions."""
+
+
 def model_card(work: Path, manifest: dict, scores: dict) -> str:
     """The whole card; every table names the command that made it."""
     space, concept = manifest["space"], manifest["conceptModels"]["two-tower"]
@@ -49,7 +55,8 @@ def model_card(work: Path, manifest: dict, scores: dict) -> str:
         *_base_lcm(manifest),
         f"- Default concept model: {manifest['defaultConceptModel']}. `evaluate` takes the one with the higher CA-r on the held-out "
         "stories (below) unless it is told otherwise.",
-        f"- Default decoding of two-tower: `{json.dumps(concept['decoding'])}`, chosen on the held-out worlds (below).",
+        f"- Default decoding of two-tower: `{json.dumps(concept['decoding'])}`"
+        + (", chosen on the held-out worlds (below)." if scores["tuning"] else "."),
         "## Training text and attribution",
         DATA + _wide(work) + _counts(work),
         "Filters and exact public sources are in `training/README.md`. "
@@ -90,13 +97,7 @@ def model_card(work: Path, manifest: dict, scores: dict) -> str:
         _concepts(scores["concepts"]),
         "### All concept models",
         comparison(scores["comparison"]),
-        "### Decoding settings tried",
-        "Made by `python -m noema_training tune --work WORK --out FOLDER` on up to 200 held-out positions, best first by CA read x (1 - repeats); "
-        "`read` means decoded to text and encoded again, `repeats` is the share of texts in which a word follows itself. The positions are from the same held-out worlds as the table above, so that "
-        "table is slightly favourable to the model; settings a point or two apart are not told apart by so few positions.",
-        _tuning(scores["tuning"]),
-        "Temperatures of base-lcm:",
-        _grid(scores["tuning_base"], ["temperature"]),
+        *_decoding_tried(scores),
         "## First lines, unselected",
         _examples(scores),
         "## Limits",
@@ -181,13 +182,18 @@ def _concepts(scores: dict) -> str:
     return "\n\n".join([text, table(["prediction", "l2", "CA"], rows), verdict])
 
 
-def _tuning(grid: list[dict]) -> str:
-    return _grid(grid, ["steps", "guidance_scale", "guidance_rescale", "initial_noise_scale"])
+def _decoding_tried(scores: dict) -> list[str]:
+    """The grids of `tune`, where it was run."""
+    parts = []
+    if scores["tuning"]:
+        names = ["steps", "guidance_scale", "guidance_rescale", "initial_noise_scale"]
+        parts.append(_grid(scores["tuning"], names))
+    if scores["tuning_base"]:
+        parts += ["Temperatures of base-lcm:", _grid(scores["tuning_base"], ["temperature"])]
+    return ["### Decoding settings tried", TRIED, *parts] if parts else []
 
 
 def _grid(grid: list[dict], names: list[str]) -> str:
-    if not grid:
-        return "Not run."
     rows = [
         [entry[name] for name in names]
         + [f"{entry['l2']:.3f}", _percent(entry["ca"]), f"{entry['l2_read']:.3f}"]
