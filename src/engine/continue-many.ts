@@ -19,7 +19,7 @@ export async function continueMany(
   model: LoadedModel,
   { texts, samples, language, to, concepts, seed, conceptModel, ...settings }: ContinueManyRequest,
   signal: AbortSignal,
-  onConcept: (concept: ConceptOfMany) => void,
+  onConcept: (concept: ConceptOfMany) => void | Promise<void>,
 ): Promise<{ result: ContinuedDocument[]; stored: Promise<void> }> {
   const { beam, textTopK, textTopP, textTemperature, maxTokens, ...sampling } = settings
   const text = { beam, textTopK, textTopP, textTemperature, maxTokens }
@@ -83,7 +83,8 @@ export async function continueMany(
       const { document, sample, prompt } = documents[index]!
       places[index] = position + 1
       const place = { document, sample, index: position - prompt.length / dim }
-      onConcept({ ...place, text: decoded[row]!.text, language: to, embedding: concept, timing })
+      // What is not there when the call ends is not heard any more.
+      await onConcept({ ...place, text: decoded[row]!.text, language: to, embedding: concept, timing })
     }
   }
   return despiteLoss(async () => {

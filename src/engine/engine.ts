@@ -75,7 +75,7 @@ export class Engine {
   }
 
   /** Resolves when the state of the text is stored; the call after it need not wait for that. */
-  async continue(job: number, request: ContinueRequest, onConcept: (concept: Concept) => void): Promise<ContinueResult> {
+  async continue(job: number, request: ContinueRequest, onConcept: (concept: Concept) => void | Promise<void>): Promise<ContinueResult> {
     const { result, stored } = await this.#run(job, onConcept, async (signal, model) => {
       const { text, language, to, ...settings } = request
       model.space.requireLanguage(to)
@@ -88,7 +88,11 @@ export class Engine {
   }
 
   /** As `continue`, for several texts together. */
-  async continueMany(job: number, request: ContinueManyRequest, onConcept: (concept: ConceptOfMany) => void): Promise<ContinuedDocument[]> {
+  async continueMany(
+    job: number,
+    request: ContinueManyRequest,
+    onConcept: (concept: ConceptOfMany) => void | Promise<void>,
+  ): Promise<ContinuedDocument[]> {
     const { result, stored } = await this.#run(job, onConcept, (signal, model) => continueMany(model, request, signal, onConcept))
     await stored
     return result
@@ -99,7 +103,7 @@ export class Engine {
     job: number,
     id: string,
     request: ContinueDocumentRequest,
-    onConcept: (concept: Concept) => void,
+    onConcept: (concept: Concept) => void | Promise<void>,
   ): Promise<ContinueResult> {
     const { result, stored } = await this.#run(job, onConcept, async (signal, model) => {
       if (request.to !== undefined) model.space.requireLanguage(request.to)
@@ -109,7 +113,7 @@ export class Engine {
       const write = async (concept: Concept) => {
         const { text, language, embedding: vector } = concept
         document = await library.write(model, id, document, { text, language, vector })
-        onConcept(concept)
+        await onConcept(concept)
       }
       return this.#continuation(model, { length: prompt.sentences.length, read: async () => prompt, document: id }, request, signal, write)
     })
