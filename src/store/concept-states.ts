@@ -144,6 +144,8 @@ export class ConceptStates {
   async #write({ links, rowWidth }: StateOwner, from: number, rows: Float32Array): Promise<boolean> {
     const size = this.chunkRows(rowWidth)
     const own = new Set(links)
+    // One time for all: where room is needed, the end of a document goes before its beginning.
+    const used = Date.now()
     const chunks = await this.#chunks()
     await this.#sweep()
     await this.#discard(replaced(chunks, own), chunks)
@@ -153,7 +155,7 @@ export class ConceptStates {
       const run = links.slice(start, start + size)
       if (chunks.some((chunk) => chunk.start === start && chunk.rowWidth === rowWidth && beginsWith(chunk.links, run))) continue
       const content = new Uint8Array(rows.slice((start - from) * rowWidth, (start - from + run.length) * rowWidth).buffer)
-      const chunk = await describeChunk({ start, rowWidth, links: run, used: Date.now() }, content)
+      const chunk = await describeChunk({ start, rowWidth, links: run, used }, content)
       if (!(await this.#store(chunk, content, { chunks, own }))) return false
       chunks.push(chunk)
     }
