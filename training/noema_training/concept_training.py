@@ -137,7 +137,7 @@ def concept_task(
     name: str,
     model: nn.Module,
     architecture: dict,
-    config: TwoTowerConfig | BaseLcmConfig | OneTowerConfig,
+    config: TwoTowerConfig | BaseLcmConfig | OneTowerConfig | QuantLcmConfig,
     adam_names: tuple[str, ...],
     documents: Documents,
     loss: Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]],

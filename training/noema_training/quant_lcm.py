@@ -5,6 +5,7 @@ tower is that of the One-Tower model. In the place of a noisy concept stands the
 how many codebooks are in it: none at first, all of them for a clean concept.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -25,7 +26,7 @@ class Refinement:
     top_k: int = 3
 
 
-class QuantLcm(InterleavedModel):
+class QuantLcm(InterleavedModel, ABC):
     """What both variants have in common; sizes are the manifest's `architecture` keys."""
 
     def __init__(
@@ -60,16 +61,16 @@ class QuantLcm(InterleavedModel):
         )
         self.quantizer = ResidualQuantizer(sonar_dim, n_codebooks, n_units_per_codebook)
 
+    @abstractmethod
     def errors(self, outputs: Tensor, concepts: Tensor, units: Tensor) -> Tensor:
         """Training loss [n, length] of outputs [n, length, width].
 
         concepts [n, length, sonar_dim] are the true ones, units [n, length] their units in the codebook of each position's step.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def scores(self, outputs: Tensor, total: Tensor, step: int) -> Tensor:
         """Outputs [n, width] and the sums so far [n, sonar_dim] -> log-likelihoods [n, units] of codebook `step` at temperature 1."""
-        raise NotImplementedError
 
 
 class QuantLcmC(QuantLcm):

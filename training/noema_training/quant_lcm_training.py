@@ -7,17 +7,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from .concept_training import AVERAGE_DECAY, document_batches
+from .concept_training import concept_task
 from .concepts import Documents
 from .config import Profile, QuantLcmConfig
-from .optim import Optimizer
 from .quant_lcm import QUANT_LCMS, QuantLcm
 from .quantizer import ResidualQuantizer
-from .trainer import Run, Task, train
+from .trainer import Run, train
 
 ADAM_NAMES = ("embed_codebook", "pre_linear", "pos_encoder", "postnet")
 
@@ -90,22 +88,7 @@ def _train(name: str, work: Path, profile: Profile, run: Run, batch_documents: i
             total = quant_loss(average, concepts, valid_units[rows.clamp(min=0)], kept, config)[0]
         return {"valid": total.item()}
 
-    task = Task(
-        name=name,
-        model=model,
-        optimizer=Optimizer(model, config.learning_rate, ADAM_NAMES),
-        loss=loss,
-        batches=lambda seed: document_batches(documents, config, np.random.default_rng(seed)),
-        meta={"architecture": architecture},
-        minutes=config.minutes,
-        micro_batches=config.micro_batches,
-        warmup_steps=config.warmup_steps,
-        average_decay=AVERAGE_DECAY,
-        validate=validate,
-        select="valid",
-        log_every=100,
-        validate_every=250,
-    )
+    task = concept_task(name, model, architecture, config, ADAM_NAMES, documents, loss, validate, "valid")
     return train(task, work, run)
 
 
