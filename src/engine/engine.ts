@@ -1,5 +1,5 @@
 import * as Comlink from 'comlink'
-import { Aborted, ContextFull, InvalidInput, throwIfAborted } from '../errors'
+import { ContextFull, InvalidInput, throwIfAborted } from '../errors'
 import { type RuntimeFiles, useRuntimeFiles } from '../onnx'
 import type { OnProgress } from '../progress'
 import { holdForLife } from '../store/exclusive'
@@ -7,6 +7,7 @@ import type { CaseReport } from './conformance-report'
 import { continueMany } from './continue-many'
 import { continueDespiteLoss, despiteLoss, joined } from './device-loss'
 import type { DocumentLibrary, Prompt } from './document-library'
+import { heard, rejectWhenAborted } from './heard'
 import { LoadedModel } from './loaded-model'
 import { Mutex } from './mutex'
 import {
@@ -81,7 +82,9 @@ export class Engine {
       model.space.requireLanguage(to)
       const sentences = this.#split(model, text, language)
       const read = async () => ({ sentences, concepts: await model.encode(sentences, language, signal), language })
-      return this.#continuation(model, { length: sentences.length, read }, { ...settings, to }, signal, onConcept)
+      return this.#continuation(model, { length: sentences.length, read }, { ...settings, to }, signal, (concept) =>
+        heard(onConcept(concept), signal),
+      )
     })
     await stored
     return result
@@ -93,7 +96,9 @@ export class Engine {
     request: ContinueManyRequest,
     onConcept: (concept: ConceptOfMany) => void | Promise<void>,
   ): Promise<ContinuedDocument[]> {
-    const { result, stored } = await this.#run(job, onConcept, (signal, model) => continueMany(model, request, signal, onConcept))
+    const { result, stored } = await this.#run(job, onConcept, (signal, model) =>
+      continueMany(model, request, signal, (concept) => heard(onConcept(concept), signal)),
+    )
     await stored
     return result
   }
@@ -113,7 +118,7 @@ export class Engine {
       const write = async (concept: Concept) => {
         const { text, language, embedding: vector } = concept
         document = await library.write(model, id, document, { text, language, vector })
-        await onConcept(concept)
+        await heard(onConcept(concept), signal)
       }
       return this.#continuation(model, { length: prompt.sentences.length, read: async () => prompt, document: id }, request, signal, write)
     })
@@ -320,10 +325,4 @@ export class Engine {
       release?.call(callback)
     }
   }
-}
-
-function rejectWhenAborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    signal.addEventListener('abort', () => reject(new Aborted('The call was aborted.')), { once: true })
-  })
 }
