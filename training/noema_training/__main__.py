@@ -9,6 +9,7 @@ from .config import PROFILES
 
 STEPS = (
     "prepare",
+    "warm-start",
     "tokenizer",
     "space",
     "encode",
@@ -56,11 +57,17 @@ def _step(args: argparse.Namespace) -> dict:
         return prepare(args.data, work, profile, args.limit, args.seed)
     if args.step == "tokenizer":
         from .documents import tokenize_documents
-        from .tokenizer import encode_text, train_tokenizer
+        from .tokenizer import encode_text, load_tokenizer, train_tokenizer
 
-        tokenizer = train_tokenizer(work, profile, args.threads, args.seed)
+        if not (work / "tokenizer.json").exists():
+            train_tokenizer(work, profile, args.threads, args.seed)
+        tokenizer = load_tokenizer(work)
         counts = encode_text(work, tokenizer, profile.space.max_pieces)
         return counts | {"documents": tokenize_documents(work, profile)}
+    if args.step == "warm-start":
+        from .warm_start import warm_start
+
+        return warm_start(work, args.out, args.models)
     if args.step == "encode":
         from .concepts import encode_documents
 
@@ -185,7 +192,10 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         "--default-concept-model",
         help="default of the folder (export, evaluate); the better one when left out",
     )
-    parser.add_argument("--models", help="models to collect, comma-separated, the most wanted first")
+    parser.add_argument(
+        "--models",
+        help="models to begin with (warm-start) or to collect, the most wanted first; comma-separated",
+    )
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args(argv)
 

@@ -40,6 +40,7 @@ class SpaceConfig:
     learning_rate: float = 2e-3
     warmup_steps: int = 150
     noise: float = 0.2
+    negatives: int = 4096  # vectors of earlier pairs that the contrastive term tells a pair apart from; 0 for those of the batch only
     minutes: float = 60.0
 
 
@@ -215,8 +216,9 @@ class Profile:
     documents: dict[str, int] = field(
         default_factory=lambda: {"tales": 1500, "dialogues": 3000}
     )  # documents of each wider kind for the concept models
-    tellings: int = 90
+    tellings: int = 90  # of each world
     valid_tellings: int = 6
+    short_tellings: int = 12  # of each short story
     tokenizer_sentences: int = 400_000
     shares: dict[str, float] = field(
         default_factory=lambda: {
@@ -289,6 +291,7 @@ PROFILES = {
         documents={"tales": 5, "encyclopedia": 5, "dialogues": 5},
         tellings=3,
         valid_tellings=1,
+        short_tellings=1,
         tokenizer_sentences=20_000,
     ),
     "cpu": Profile(),
@@ -301,6 +304,7 @@ PROFILES = {
             vocabulary=16_000,
             batch_tokens=32_000,
             micro_batches=1,
+            negatives=0,
             max_pieces=80,
             learning_rate=1.5e-3,
             warmup_steps=300,
@@ -325,6 +329,7 @@ PROFILES = {
         max_words=40,
         documents={"novels": 2500, "tales": 1500, "encyclopedia": 6000, "dialogues": 8000},
         tellings=300,
+        short_tellings=40,
         int8=True,
         bf16=True,
         loader_processes=8,

@@ -8,6 +8,8 @@ from itertools import islice
 from pathlib import Path
 
 from .config import END_OF_TEXT, Profile
+from .short_stories import is_held_out as is_short_held_out
+from .short_stories import load_short_stories, tell_short
 from .text import clean, read_lines, write_lines
 from .wide import write_documents
 from .worlds import is_held_out, load_worlds, tell
@@ -105,27 +107,47 @@ def _sentences(data: Path | None, language: str, profile: Profile, held_out: set
 
 
 def _stories(text: Path, profile: Profile, limit: int | None) -> dict:
-    """Documents as JSON lists of sentences, and their distinct sentences."""
-    worlds = load_worlds()
-    held_out = [world for world in worlds if is_held_out(world["id"])]
-    told = [world for world in worlds if not is_held_out(world["id"])]
+    """Documents as JSON lists of sentences, and the distinct sentences of each file.
+
+    Worlds and short stories are one kind to train on; the held-out ones are kept apart.
+    """
+    worlds, short = load_worlds(), load_short_stories()
+    told = [world for world in worlds if not is_held_out(world["id"])][:limit]
+    held_out = [world for world in worlds if is_held_out(world["id"])][:limit]
+    short_told = [story for story in short if not is_short_held_out(story)][:limit]
+    short_held_out = [story for story in short if is_short_held_out(story)][:limit]
+    files = {
+        "stories.train": [
+            *_tellings(told, profile.tellings, more_names=True),
+            *_short_tellings(short_told, profile.short_tellings),
+        ],
+        "stories.valid": _tellings(held_out, profile.valid_tellings),
+        "short-stories.valid": _short_tellings(short_held_out, 1),
+    }
     counts = {}
-    for name, group, tellings in (
-        ("train", told, profile.tellings),
-        ("valid", held_out, profile.valid_tellings),
-    ):
-        documents = (
-            {"id": f"{world['id']}#{seed}", "sentences": tell(world, seed, name == "train")}
-            for seed in range(tellings)
-            for world in group[:limit]
-        )
-        distinct: set[str] = {END_OF_TEXT}
-        lines = []
-        for document in documents:
-            distinct.update(document["sentences"])
-            lines.append(json.dumps(document, ensure_ascii=False))
-        counts[f"stories.{name}"] = write_lines(text / f"stories.{name}.jsonl", lines)
-        counts[f"story-sentences.{name}"] = write_lines(
-            text / f"story-sentences.{name}.txt", sorted(distinct)
-        )
+    for name, documents in files.items():
+        kind, split = name.split(".")
+        distinct = {END_OF_TEXT}.union(*(document["sentences"] for document in documents))
+        lines = (json.dumps(document, ensure_ascii=False) for document in documents)
+        counts[name] = write_lines(text / f"{name}.jsonl", lines)
+        if kind == "stories":
+            name = f"story-sentences.{split}"
+            counts[name] = write_lines(text / f"{name}.txt", sorted(distinct))
     return counts
+
+
+def _tellings(worlds: list[dict], times: int, more_names: bool = False) -> list[dict]:
+    return [
+        {"id": f"{world['id']}#{seed}", "sentences": tell(world, seed, more_names)}
+        for seed in range(times)
+        for world in worlds
+    ]
+
+
+def _short_tellings(stories: list[str], times: int) -> list[dict]:
+    """Each as it is written first."""
+    return [
+        {"id": f"short-{zlib.crc32(story.encode()):08x}#{seed}", "sentences": tell_short(story, seed)}
+        for seed in range(times)
+        for story in stories
+    ]

@@ -1,8 +1,8 @@
 """Step `space`: trains encoder and decoder by translation, denoising auto-encoding and alignment.
 
 Recipe after SONAR (sonar.md §8) at small scale: cross-entropy of both sides of a pair, decoded from either side's vector; a
-contrastive term and a relative squared distance pull the two vectors of a pair together; Gaussian noise
-on the vector before the decoder makes it forgive an imperfect prediction.
+contrastive term, whose negatives are the rest of the batch and the vectors of earlier batches, and a relative squared distance pull the
+two vectors of a pair together; Gaussian noise on the vector before the decoder makes it forgive an imperfect prediction.
 """
 
 import math
@@ -25,6 +25,27 @@ HIDDEN_INPUTS = 0.1
 DECODER = "decoder"  # the step that fine-tunes the decoder
 
 
+class Negatives:
+    """Unit vectors of both sides of the latest pairs, against which a small batch is told apart (a queue as in MoCo, arXiv 1911.05722)."""
+
+    def __init__(self, size: int, dim: int, device: str):
+        self.sides = torch.zeros(2, size, dim, device=device)
+        self.next = self.held = 0
+
+    def latest(self) -> Tensor:
+        """[2, held, dim]"""
+        return self.sides[:, : self.held].clone()
+
+    def add(self, sides: Tensor) -> None:
+        """Unit vectors [2, n, dim] take the place of the oldest."""
+        size = self.sides.shape[1]
+        sides = sides[:, -size:].detach()
+        places = (self.next + torch.arange(sides.shape[1], device=sides.device)) % size
+        self.sides[:, places] = sides
+        self.next = (self.next + sides.shape[1]) % size
+        self.held = min(size, self.held + sides.shape[1])
+
+
 class Space(nn.Module):
     """Encoder, decoder with shared embeddings, and a bag-of-words head used only in training.
 
@@ -41,7 +62,7 @@ class Space(nn.Module):
         self.decoder.decoder_frontend.embed = self.encoder.encoder_frontend.embed
         self.bag = nn.Linear(dim, dim)
 
-    def losses(self, batch: Batch, noise: float) -> dict[str, Tensor]:
+    def losses(self, batch: Batch, noise: float, negatives: Negatives | None = None) -> dict[str, Tensor]:
         """The weighted terms of one batch; `noise` is the largest noise relative to the vector's norm."""
         vectors = self.encoder(batch.source, batch.source_mask)
         read = vectors[batch.vector_of].float()
@@ -66,12 +87,23 @@ class Space(nn.Module):
         if batch.pairs > 1:
             x, y = vectors[: batch.pairs].float(), vectors[batch.pairs : 2 * batch.pairs].float()
             with torch.autocast(x.device.type, enabled=False):
-                scores = F.normalize(x) @ F.normalize(y).T / TEMPERATURE
-            target = torch.arange(batch.pairs, device=x.device)
-            terms["contrastive"] = (F.cross_entropy(scores, target) + F.cross_entropy(scores.T, target)) / 2
+                terms["contrastive"] = contrastive_loss(F.normalize(x), F.normalize(y), negatives)
             size = (x.detach().square().sum(1) + y.detach().square().sum(1)).mean() / 2
             terms["distance"] = (x - y).square().sum(1).mean() / size
         return terms
+
+
+def contrastive_loss(x: Tensor, y: Tensor, negatives: Negatives | None) -> Tensor:
+    """Mean cross-entropy of finding each unit vector's translation by cosine, in both directions; x, y [n, dim]."""
+    others = negatives.latest() if negatives else x.new_zeros(2, 0, x.shape[1])
+    target = torch.arange(len(x), device=x.device)
+    found = [
+        F.cross_entropy(query @ torch.cat([key, extra]).T / TEMPERATURE, target)
+        for query, key, extra in ((x, y, others[1]), (y, x, others[0]))
+    ]
+    if negatives:
+        negatives.add(torch.stack([x, y]))
+    return (found[0] + found[1]) / 2
 
 
 def train_space(work: Path, profile: Profile, run: Run, batch_tokens: int | None = None) -> dict:
@@ -83,10 +115,11 @@ def train_space(work: Path, profile: Profile, run: Run, batch_tokens: int | None
         tokenizer.get_vocab_size(), config.dim, config.layers, config.heads, config.ffn, config.dropout
     ).to(run.device)
     rows = load_rows(work / "tokens", "train")
+    negatives = Negatives(config.negatives, config.dim, run.device) if config.negatives else None
     tokens_each, languages = batch_tokens or config.batch_tokens, language_ids(tokenizer)
 
     def loss(batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        terms = space.losses(batch.to(run.device), config.noise)
+        terms = space.losses(batch.to(run.device), config.noise, negatives)
         total = sum(WEIGHTS[name] * value for name, value in terms.items())
         return total, {name: value.detach() for name, value in terms.items()}
 

@@ -18,6 +18,8 @@ from noema_training.decoder_loss import decoder_loss, sample_positions
 from noema_training.diffusion import cosine_alphas
 from noema_training.documents import SentenceTokens
 from noema_training.sonar import Decoder
+from noema_training.space import Negatives
+from noema_training.space import contrastive_loss as pair_loss
 from noema_training.two_tower import TwoTower
 
 DIM, VOCABULARY, SENTENCES = 16, 50, 20
@@ -146,3 +148,22 @@ def test_long_documents_give_several_windows_and_kinds_get_their_share(work):
     assert sorted(drawn) == [2, 3, 5, 6, 32]
     stories, wide = drawn[3] + drawn[5], drawn[2] + drawn[6]
     assert drawn[32] == 2 * drawn[6] and abs(wide / (stories + wide) - 0.4) < 0.02
+
+
+def test_pairs_are_told_apart_from_earlier_ones_too():
+    torch.manual_seed(0)
+    x, y, others = torch.nn.functional.normalize(torch.randn(3, 4, DIM), dim=-1)
+    alone = pair_loss(x, y, None)
+    negatives = Negatives(6, DIM, "cpu")
+    assert torch.allclose(pair_loss(x, y, negatives), alone), "there are none yet"
+    assert torch.equal(negatives.latest(), torch.stack([x, y]))
+    queue = Negatives(6, DIM, "cpu")
+    queue.add(torch.stack([others, others]))
+    rows = torch.cat([y, others]), torch.cat([x, others])
+    expected = [
+        torch.nn.functional.cross_entropy(query @ keys.T / 0.05, torch.arange(4))
+        for query, keys in zip((x, y), rows, strict=True)
+    ]
+    assert torch.allclose(pair_loss(x, y, queue), sum(expected) / 2)
+    assert queue.latest().shape == (2, 6, DIM), "the oldest give way"
+    assert torch.equal(queue.latest()[0].sort(0).values, torch.cat([others[2:], x]).sort(0).values)

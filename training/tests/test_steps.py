@@ -11,9 +11,14 @@ import pytest
 import torch
 
 from noema_training.__main__ import main
+from noema_training.base_lcm import BaseLcm
 from noema_training.export import BETTER_MODEL, default_concept_model, round_weights
+from noema_training.graphs import export_graphs
 from noema_training.runtime import ExportedSpace, load_base, load_one_tower, load_quant, load_two_tower
+from noema_training.space import load_space
+from noema_training.trainer import load_trained
 from noema_training.verify import ExportMismatch, verify_folder
+from noema_training.warm_start import graph_weights
 
 PAIRS = {
     "fr": [("The {} is here.", "Le {} est ici."), ("I see the {}.", "Je vois le {}.")],
@@ -189,8 +194,6 @@ def _matching(names: list[str], patterns: tuple[str, ...]) -> set[str]:
 
 
 def test_export_check_fails_on_other_weights(trained):
-    from noema_training.space import load_space
-
     folder = trained / "model"
     text = (folder / "manifest.json").read_text()
     manifest = json.loads(text)
@@ -229,6 +232,45 @@ def test_export_check_fails_on_other_weights(trained):
     with pytest.raises(ExportMismatch):
         check(space, unchanged)
     (folder / "manifest.json").write_text(text)
+
+
+@pytest.mark.parametrize("int8", [False, True])
+def test_a_graph_gives_its_weights_back(trained, tmp_path, int8):
+    space = round_weights(load_space(trained), int8)
+    export_graphs(space.encoder, space.decoder, tmp_path)
+    found = {}
+    for path in tmp_path.glob("*.onnx"):
+        found |= graph_weights(path)
+    wanted = {name: tensor for name, tensor in space.state_dict().items() if not name.startswith("bag.")}
+    assert found.keys() == wanted.keys()
+    for name, tensor in wanted.items():
+        assert np.array_equal(found[name], tensor.numpy()), name
+
+
+def test_training_goes_on_from_an_exported_folder(trained, tmp_path):
+    folder = trained / "model"
+    counts = run(tmp_path, "warm-start", "--out", str(folder))
+    assert counts.keys() == {"space", "base-lcm", "two-tower"}
+    begun, exported = load_space(tmp_path).decoder.state_dict(), round_weights(load_space(trained), False)
+    assert all(torch.equal(begun[name], tensor) for name, tensor in exported.decoder.state_dict().items())
+    with pytest.raises(ValueError, match="exists"):
+        run(tmp_path, "warm-start", "--out", str(folder))
+    with pytest.raises(ValueError, match="no three-tower"):
+        run(tmp_path, "warm-start", "--out", str(folder), "--models", "three-tower")
+    shutil.copytree(trained / "text", tmp_path / "text")
+    tokenizer = (tmp_path / "tokenizer.json").read_text()
+    run(tmp_path, "tokenizer")
+    assert (tmp_path / "tokenizer.json").read_text() == tokenizer, "the space's own is kept"
+    assert run(tmp_path, "space", "--limit", "2")["step"] == 2
+    run(tmp_path, "encode", "--limit", "30")
+    run(tmp_path, "normalizer")
+    (tmp_path / "base-lcm.pt").unlink()
+    run(tmp_path, "warm-start", "--out", str(folder), "--models", "base-lcm")
+    model, _ = load_trained(BaseLcm, tmp_path, "base-lcm")
+    assert torch.equal(model.sonar_normalizer.center, torch.load(tmp_path / "normalizer.pt")["center"])
+    assert torch.equal(model.postnet.fc.weight, load_base(folder).postnet.fc.weight)
+    assert run(tmp_path, "base-lcm", "--limit", "2")["step"] == 2
+    run(tmp_path, "export", "--out", str(tmp_path / "again"))
 
 
 def test_exported_concept_model_keeps_its_normalizer(trained):
