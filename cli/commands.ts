@@ -1,5 +1,6 @@
 import type { Page } from '@playwright/test'
 import { measureResume } from '../bench/resume'
+import { measureSpeed } from '../bench/speed'
 import type * as Api from '../src/api'
 import { CommandError, withPage } from './browser'
 import { readDocuments, readEmbeddings, readLines, readText } from './input'
@@ -198,7 +199,13 @@ export async function inspect({ model, backend, json }: Common) {
   for (const [name, value] of Object.entries(info.device.limits)) console.log(`limit      ${name} ${value}`)
 }
 
-export async function bench(_: 'resume', { model, backend, json, concepts }: Common & { concepts: number[] }) {
+type BenchOptions = Common & { concepts: number[]; visits: number }
+
+export function bench(what: 'resume' | 'speed', options: BenchOptions) {
+  return what === 'resume' ? benchResume(options) : benchSpeed(options)
+}
+
+async function benchResume({ model, backend, json, concepts }: BenchOptions) {
   const measurements = await measureResume({ model, backend }, concepts)
   if (json) return printJson(measurements)
   for (const { concepts, cold, reload, append, edit, decoded, identical } of measurements) {
@@ -207,6 +214,15 @@ export async function bench(_: 'resume', { model, backend, json, concepts }: Com
     console.log(`  next concept  ${inMilliseconds({ cold, reload, append, edit }).join(', ')}; ${(cold / reload).toFixed(1)} times sooner`)
     console.log(`  decoded       ${inMilliseconds(decoded).join(', ')}; ${(decoded.cold / decoded.reload).toFixed(1)} times sooner`)
   }
+}
+
+async function benchSpeed({ model, backend, json, visits }: BenchOptions) {
+  const { load, encode, decode, predict, ...measured } = await measureSpeed({ model, backend }, visits)
+  if (json) return printJson({ ...measured, load, encode, decode, predict })
+  console.log(`load      first visit ${load.first.toFixed(0)} ms, again ${load.again.toFixed(0)} ms`)
+  console.log(`encode    ${encode.toFixed(1)} ms a sentence`)
+  console.log(`decode    ${decode.toFixed(1)} ms a sentence`)
+  for (const [name, time] of Object.entries(predict)) console.log(`predict   ${time.toFixed(1)} ms a concept by ${name}`)
 }
 
 /** What runs in the page: the loaded model, and a way to send a line out while the work goes on. */

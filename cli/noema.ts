@@ -146,13 +146,16 @@ program
 
 program
   .command('bench')
-  .description('measure: resume (how soon a document goes on: cold, after a reload, an appended sentence, an edit)')
-  .addArgument(new Argument('<name>', 'what to measure').choices(['resume']))
+  .description(
+    'measure: resume (how soon a document goes on: cold, after a reload, an appended sentence, an edit) or speed (of loading, encoding, predicting, decoding)',
+  )
+  .addArgument(new Argument('<name>', 'what to measure').choices(['resume', 'speed']))
   .addOption(
-    new Option('--concepts <list>', 'lengths of the documents in sentences, with commas between')
+    new Option('--concepts <list>', 'resume: lengths of the documents in sentences, with commas between')
       .argParser((list) => list.split(',').map(integer(2)))
       .default([16, 128, 1000]),
   )
+  .addOption(new Option('--visits <number>', 'speed: first visits, each followed by a second one').argParser(integer(1)).default(3))
   .addOption(model())
   .addOption(backend())
   .addOption(json())

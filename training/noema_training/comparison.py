@@ -29,6 +29,7 @@ POSITIONS = 400
 TEMPERATURE = 0.7
 
 Predictor = Callable[[HeldOut], Tensor]
+Writer = Callable[[list[Tensor], int], list[list[str]]]
 
 
 def compare(work: Path, folder: Path, space: ExportedSpace, limit: int | None = None) -> dict:
@@ -56,8 +57,9 @@ def compare(work: Path, folder: Path, space: ExportedSpace, limit: int | None = 
         )
     held_out = HeldOut(work, space, None if limit is None else limit)
     prompts = one_prompt_a_world(held_out, SAMPLES if limit is None else min(limit, SAMPLES))
+    starts = [held_out.concepts[number : number + 1, :PROMPT] for number in prompts]
     free = {
-        name: score_free(held_out, prompts, write(held_out, prompts), scorer)
+        name: score_free(held_out, prompts, write(starts, SENTENCES), scorer)
         for name, write in writers.items()
     }
     if scorer is not None:
@@ -67,21 +69,26 @@ def compare(work: Path, folder: Path, space: ExportedSpace, limit: int | None = 
     return {"teacher_forced": teacher_forced, "free": free}
 
 
-def concept_models(folder: Path, space: ExportedSpace) -> tuple[dict, dict]:
-    """Of each exported concept model: the teacher-forced predictor, and the writer of free continuations."""
+def concept_models(
+    folder: Path, space: ExportedSpace, noise: bool = True
+) -> tuple[dict[str, Predictor], dict[str, Writer]]:
+    """Of each exported concept model: the teacher-forced predictor, and the writer of free continuations.
+
+    A writer takes raw beginnings [1, length, dim] and how many sentences to write at most of each. `noise`: the Base-LCM's
+    default temperature, else none.
+    """
     models = space.manifest["conceptModels"]
     end = torch.from_numpy(space.encode([space.manifest["space"]["endOfText"]]))[0]
     predictors: dict[str, Predictor] = {"mean of context": mean_of_context, "copy of last": copy_of_last}
-    writers = {}
+    writers: dict[str, Writer] = {}
 
-    def writer(name: str, step: Callable[[Tensor, int], Tensor]) -> Callable:
+    def writer(name: str, step: Callable[[Tensor, int, torch.Generator], Tensor]) -> Writer:
         repetition = models[name]["decoding"]["stopOnRepetitionThreshold"]
 
-        def write(held_out: HeldOut, prompts: list[int]) -> list[list[str]]:
+        def write(starts: list[Tensor], count: int) -> list[list[str]]:
             texts = []
-            for number in prompts:
-                start = held_out.concepts[number : number + 1, :PROMPT]
-                generated = step(start, number)[0]
+            for seed, start in enumerate(starts):
+                generated = step(start, count, torch.Generator().manual_seed(seed))[0]
                 kept = free_length(torch.cat([start[0, -1:], generated]), end, repetition)
                 texts.append(space.decode(generated[:kept].numpy()))
             return texts
@@ -92,20 +99,18 @@ def concept_models(folder: Path, space: ExportedSpace) -> tuple[dict, dict]:
         two_tower, decoding = load_two_tower(folder)
         predictors["two-tower"] = lambda held_out: predict(two_tower, held_out, decoding)
 
-        def diffuse(start: Tensor, number: int) -> Tensor:
-            noise = torch.Generator().manual_seed(number)
-            draw = lambda _: torch.randn(1, start.shape[-1], generator=noise)  # noqa: E731
-            return generate(two_tower, start, SENTENCES, decoding, draw)
+        def diffuse(start: Tensor, count: int, random: torch.Generator) -> Tensor:
+            draw = lambda _: torch.randn(1, start.shape[-1], generator=random)  # noqa: E731
+            return generate(two_tower, start, count, decoding, draw)
 
         writers["two-tower"] = writer("two-tower", diffuse)
     if "base-lcm" in models:
         base = load_base(folder)
         predictors["base-lcm"] = lambda held_out: predict_base(base, held_out)
-        temperature = models["base-lcm"]["decoding"]["temperature"]
+        temperature = models["base-lcm"]["decoding"]["temperature"] if noise else 0.0
 
-        def draw_next(start: Tensor, number: int) -> Tensor:
-            noise = torch.Generator().manual_seed(number)
-            return generate_base(base, start, SENTENCES, temperature, noise)
+        def draw_next(start: Tensor, count: int, random: torch.Generator) -> Tensor:
+            return generate_base(base, start, count, temperature, random)
 
         writers["base-lcm"] = writer("base-lcm", draw_next)
     return predictors, writers

@@ -23,6 +23,9 @@ Teacher-forced: the true sentences before, one prediction. ℓ2: distance to the
 share of other held-out sentences farther away than the true one, its neighbours left out. PAR: largest cosine of the prediction with the \
 context over that of the true concept. ROUGE-L against the true sentence (rouge-score). Sets other than `stories` show how far the models \
 reach; `.fr`, `.de`, `.es` are zero-shot, the concept models read English only. Base-LCM predicts without sampling noise here."""
+SUMMARIES = """\
+Each model goes on after the text and the sentence "In short.", without noise, for as many sentences as the true summary has; "first sentences" are as \
+many of the text itself. F1 by rouge-score."""
 YARDSTICK = """\
 MI: per token, log p(sentence | 10 before) - log p(sentence) under our token-level language model (token-lm, at temperature 0.7 where it writes), \
 which stands in for GPT-2 and favours its own sentences."""
@@ -62,3 +65,21 @@ def _cell(entry: dict, key: str) -> str:
     if key not in entry:
         return ""
     return f"{100 * entry[key]:.1f}" if key in PERCENT else f"{entry[key]:.3f}"
+
+
+def summaries(scores: dict) -> str:
+    """ROUGE tables of `summary_scores.py` by kind of text, and samples of the first kind."""
+    parts = [SUMMARIES]
+    for kind, entry in scores.items():
+        parts.append(f"`{kind}`, {entry['texts']} held-out texts:")
+        rows = [
+            [name, *(f"{value:.1f}" for value in found.values())] for name, found in entry["models"].items()
+        ]
+        parts.append(table(["", "ROUGE-1", "ROUGE-2", "ROUGE-L"], rows))
+    kind, entry = next(iter(scores.items()))
+    parts.append(f"`{kind}`, the first {len(entry['samples'])}, unselected:")
+    for sample in entry["samples"]:
+        lines = [f"- *{' '.join(sample['text'])}* → {' '.join(sample['summary'])}"]
+        lines += [f"  - {name}: {' '.join(sample[name])}" for name in entry["models"] if name in sample]
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)

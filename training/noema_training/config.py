@@ -20,6 +20,7 @@ LANGUAGE_NAMES = {
 }
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 END_OF_TEXT = "End of text."
+SUMMARY = "In short."  # the concept after which a document's summary stands
 MAX_TOKENS = 128
 MAX_CHARACTERS = 200
 
@@ -219,6 +220,8 @@ class Profile:
     tellings: int = 90  # of each world
     valid_tellings: int = 6
     short_tellings: int = 12  # of each short story
+    summary_tellings: int = 2  # of each short story with its summary
+    encyclopedia_summaries: int = 1500  # articles with their leads as summaries
     tokenizer_sentences: int = 400_000
     shares: dict[str, float] = field(
         default_factory=lambda: {
@@ -292,6 +295,8 @@ PROFILES = {
         tellings=3,
         valid_tellings=1,
         short_tellings=1,
+        summary_tellings=1,
+        encyclopedia_summaries=5,
         tokenizer_sentences=20_000,
     ),
     "cpu": Profile(),
@@ -330,6 +335,8 @@ PROFILES = {
         documents={"novels": 2500, "tales": 1500, "encyclopedia": 6000, "dialogues": 8000},
         tellings=300,
         short_tellings=40,
+        summary_tellings=5,
+        encyclopedia_summaries=6000,
         int8=True,
         bf16=True,
         loader_processes=8,

@@ -12,7 +12,7 @@ from .config import EOS, PAD, Profile
 from .text import read_lines
 from .tokenizer import language_ids, load_tokenizer
 
-KINDS = ("stories", "novels", "tales", "encyclopedia", "dialogues", "short-stories")
+KINDS = ("stories", "novels", "tales", "encyclopedia", "dialogues", "short-stories", "summaries")
 
 
 def tokenize_documents(work: Path, profile: Profile, limit: int | None = None) -> dict:

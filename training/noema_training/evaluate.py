@@ -15,6 +15,7 @@ from .export import BETTER_MODEL, default_concept_model, write_manifest
 from .metrics import xsim_errors
 from .model_card import model_card
 from .runtime import ExportedSpace, load_base, load_two_tower
+from .summary_scores import score_summaries
 from .text import read_lines
 
 
@@ -54,13 +55,16 @@ def evaluate(work: Path, folder: Path, limit: int | None = None, default: str | 
     scores["concepts"] = teacher_forced(model, space, held_out, decoding)
     scores["continuations"] = continuations(model, space, held_out, decoding, 6)
     scores["comparison"] = compare(work, folder, space, None if limit >= 500 else limit)
+    scores["summaries"] = score_summaries(work, folder, space, None if limit >= 500 else limit)
     names = list(space.manifest["conceptModels"])
     (work / BETTER_MODEL).write_text(better_model(names, scores["comparison"]) + "\n")
     space.manifest["defaultConceptModel"] = default_concept_model(work, names, default)
-    tuning = work / "tuning.json"
-    scores["tuning"] = json.loads(tuning.read_text()) if tuning.exists() else []
-    tuning = work / "tuning-base.json"
-    scores["tuning_base"] = json.loads(tuning.read_text()) if tuning.exists() else []
+    for key, file, missing in (
+        ("tuning", "tuning.json", []),
+        ("tuning_base", "tuning-base.json", []),
+        ("speed", "speed.json", {}),
+    ):
+        scores[key] = json.loads((work / file).read_text()) if (work / file).exists() else missing
     (folder / "scores.json").write_text(json.dumps(scores, indent=1, ensure_ascii=False) + "\n")
     (folder / "MODEL_CARD.md").write_text(model_card(work, space.manifest, scores))
     write_manifest(folder, space.manifest)

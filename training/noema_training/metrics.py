@@ -47,6 +47,14 @@ def rouge_l(texts: list[str], references: list[str]) -> float:
     return 100 * float(np.mean([scorer.score(truth, text)["rougeL"].fmeasure for text, truth in pairs]))
 
 
+def rouge(texts: list[str], references: list[str]) -> dict[str, float]:
+    """Mean F1 of ROUGE-1, -2 and -L of texts against the true ones, times 100 (rouge-score, no stemming)."""
+    names = ("rouge1", "rouge2", "rougeL")
+    scorer = RougeScorer(list(names))
+    found = [scorer.score(truth, text) for text, truth in zip(texts, references, strict=True)]
+    return {name: 100 * float(np.mean([scores[name].fmeasure for scores in found])) for name in names}
+
+
 def _grams(words: list[str], n: int) -> list[tuple[str, ...]]:
     return list(zip(*(words[i:] for i in range(n)), strict=False))
 

@@ -5,13 +5,15 @@ from pathlib import Path
 
 import torch
 
-from .comparison_card import comparison, table
+from .comparison_card import comparison, summaries, table
+from .short_stories import load_short_stories
 from .worlds import is_held_out, load_worlds
 
 DATA = """\
 | text | used for | source | licence |
 |---|---|---|---|
-| stories told from the world grammars in `training/worlds` | space, concept model | written for Noema | CC0 1.0 |
+| stories told from the world grammars in `training/worlds` | space, concept models | written for Noema | CC0 1.0 |
+| short stories and their summaries in `training/stories` | space, concept models | written for Noema | CC0 1.0 |
 | English-French, -German, -Spanish sentence pairs | space | Tatoeba contributors (tatoeba.org), extracts by manythings.org/anki | CC BY 2.0 FR |
 | single sentences in the four languages | space | Mozilla Common Voice (CC0 1.0), Tatoeba (CC BY 2.0 FR), ELTeC novels (CC BY 4.0, texts public domain), English Wikipedia 2021 (CC BY-SA 3.0) | as stated |
 """
@@ -97,6 +99,9 @@ def model_card(work: Path, manifest: dict, scores: dict) -> str:
         _concepts(scores["concepts"]),
         "### All concept models",
         comparison(scores["comparison"]),
+        *(["### Summaries", summaries(scores["summaries"])] if scores["summaries"] else []),
+        "### Size and speed",
+        _size(manifest) + _speed(scores["speed"]),
         *_decoding_tried(scores),
         "## First lines, unselected",
         _examples(scores),
@@ -135,7 +140,11 @@ def _base_lcm(manifest: dict) -> list[str]:
 
 def _held_out_worlds() -> str:
     worlds = load_worlds()
-    return f"{sum(is_held_out(world['id']) for world in worlds)} of {len(worlds)} whole worlds"
+    short = load_short_stories()
+    return (
+        f"{sum(is_held_out(world['id']) for world in worlds)} of {len(worlds)} whole worlds, "
+        f"{sum(story.is_held_out for story in short)} of {len(short):,} short stories"
+    )
 
 
 def _training(work: Path) -> str:
@@ -164,6 +173,31 @@ def _training(work: Path) -> str:
         )
     notes = work / "training-notes.txt"
     return "\n".join(lines) + (f"\n\n{notes.read_text().strip()}" if notes.exists() else "")
+
+
+def _size(manifest: dict) -> str:
+    files = {
+        name: entry["bytes"]
+        for name, entry in manifest["files"].items()
+        if not name.endswith((".md", "scores.json"))
+    }
+    named = ", ".join(f"`{name}` {size / 1e6:.1f}" for name, size in files.items())
+    return f"{sum(files.values()) / 1e6:.1f} MB are downloaded: {named}."
+
+
+def _speed(speed: dict) -> str:
+    """Of `noema bench speed --json`, where it was run."""
+    if not speed:
+        return ""
+    device, load = speed["backend"], speed["load"]
+    software = " (software)" if device.get("software") else ""
+    where = f"{device['backend']}, {device.get('description', 'the processor')}{software}"
+    predict = ", ".join(f"{value:.0f} ms by {name}" for name, value in speed["predict"].items())
+    return (
+        f"\n\nMade by `npm run -s noema -- bench speed --model FOLDER --json > WORK/speed.json` ({where}; medians of {speed['visits']} visits): "
+        f"loaded in {load['first'] / 1000:.1f} s from a server on the same machine, in {load['again'] / 1000:.1f} s on a second visit; "
+        f"a concept is predicted in {predict}, a sentence encoded in {speed['encode']:.0f} ms and decoded in {speed['decode']:.0f} ms."
+    )
 
 
 def _concepts(scores: dict) -> str:

@@ -8,8 +8,8 @@ from itertools import islice
 from pathlib import Path
 
 from .config import END_OF_TEXT, Profile
-from .short_stories import is_held_out as is_short_held_out
-from .short_stories import load_short_stories, tell_short
+from .short_stories import ShortStory, load_short_stories
+from .summaries import write_summaries
 from .text import clean, read_lines, write_lines
 from .wide import write_documents
 from .worlds import is_held_out, load_worlds, tell
@@ -51,6 +51,7 @@ def prepare(data: Path | None, work: Path, profile: Profile, limit: int | None =
         counts[f"sentences.{language}"] = write_lines(text / f"sentences.{language}.txt", lines)
     counts |= _stories(text, profile, limit)
     counts |= write_documents(data, text, profile, limit)
+    counts |= write_summaries(data, text, profile, limit)
     (text / "counts.json").write_text(json.dumps(counts, indent=1))
     return counts
 
@@ -114,8 +115,8 @@ def _stories(text: Path, profile: Profile, limit: int | None) -> dict:
     worlds, short = load_worlds(), load_short_stories()
     told = [world for world in worlds if not is_held_out(world["id"])][:limit]
     held_out = [world for world in worlds if is_held_out(world["id"])][:limit]
-    short_told = [story for story in short if not is_short_held_out(story)][:limit]
-    short_held_out = [story for story in short if is_short_held_out(story)][:limit]
+    short_told = [story for story in short if not story.is_held_out][:limit]
+    short_held_out = [story for story in short if story.is_held_out][:limit]
     files = {
         "stories.train": [
             *_tellings(told, profile.tellings, more_names=True),
@@ -144,10 +145,10 @@ def _tellings(worlds: list[dict], times: int, more_names: bool = False) -> list[
     ]
 
 
-def _short_tellings(stories: list[str], times: int) -> list[dict]:
+def _short_tellings(stories: list[ShortStory], times: int) -> list[dict]:
     """Each as it is written first."""
     return [
-        {"id": f"short-{zlib.crc32(story.encode()):08x}#{seed}", "sentences": tell_short(story, seed)}
+        {"id": f"{story.identity}#{seed}", "sentences": [*story.tell(seed)[0], END_OF_TEXT]}
         for seed in range(times)
         for story in stories
     ]

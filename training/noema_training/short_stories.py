@@ -1,17 +1,18 @@
 """Short stories in training/stories, told with other names and things each time.
 
-A file holds stories of one sentence a line, separated by blank lines. `{Mia}` is a girl's name, `{Tom}` a boy's; each stands for one other
-name of its kind throughout a telling. `{red|blue}` is drawn once a telling: where the same alternatives stand again, so does the choice.
+A file holds stories of one sentence a line, separated by blank lines; a last line after `= ` says in a sentence or two what happened.
+`{Mia}` is a girl's name, `{Tom}` a boy's; each stands for one other name of its kind throughout a telling. `{red|blue}` is drawn once a
+telling: where the same alternatives stand again, so does the choice.
 """
 
 import json
 import random
 import re
 import zlib
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from .config import END_OF_TEXT
 from .text import clean, split_sentences
 from .worlds import NAMES
 
@@ -22,36 +23,55 @@ VALID_PERCENT = 4
 _SLOT = re.compile(r"\{([^{}]+)\}")
 
 
-def load_short_stories() -> list[str]:
-    """All stories as they are written, in file order."""
-    files = sorted(STORIES.glob("*.txt"))
-    return [story for file in files for story in file.read_text(encoding="utf-8").strip().split("\n\n")]
+@dataclass(frozen=True)
+class ShortStory:
+    """As it is written, one sentence a line; the summary is empty where there is none."""
+
+    text: str
+    summary: str = ""
+
+    @property
+    def is_held_out(self) -> bool:
+        """By the text: none of its tellings are trained on."""
+        return zlib.crc32(self.text.encode()) % 100 < VALID_PERCENT
+
+    @property
+    def identity(self) -> str:
+        return f"short-{zlib.crc32(self.text.encode()):08x}"
+
+    def tell(self, seed: int) -> tuple[list[str], list[str]]:
+        """One telling and its summary as sentences; seed 0 tells it as it is written, with first alternatives.
+
+        Raises ValueError for a name in braces that is none of the twenty.
+        """
+        drawn = self._draw(seed)
+        told = (_SLOT.sub(lambda slot: drawn[slot[1]], text) for text in (self.text, self.summary))
+        sentences, summary = (split_sentences(clean(text)) for text in told)
+        return sentences, summary
+
+    def _draw(self, seed: int) -> dict[str, str]:
+        rng, drawn = random.Random(f"{seed} {self.text}"), {}
+        for slot in dict.fromkeys(_SLOT.findall(f"{self.text}\n{self.summary}")):
+            alternatives = slot.split("|")
+            if len(alternatives) > 1:
+                drawn[slot] = rng.choice(alternatives) if seed else alternatives[0]
+            elif slot not in GIRLS and slot not in BOYS:
+                raise ValueError(f"{{{slot}}} is no name that stories use: {', '.join(GIRLS + BOYS)}")
+            else:
+                names = _names(slot in GIRLS)
+                others = [name for name in names if name not in drawn.values() and name not in self.text]
+                drawn[slot] = rng.choice(others) if seed else slot
+        return drawn
 
 
-def is_held_out(story: str) -> bool:
-    """By the text of the story: none of its tellings are trained on."""
-    return zlib.crc32(story.encode()) % 100 < VALID_PERCENT
-
-
-def tell_short(story: str, seed: int) -> list[str]:
-    """One telling as sentences, closed by the end-of-text sentence; seed 0 tells it as it is written, with first alternatives.
-
-    Raises ValueError for a name in braces that is none of the twenty.
-    """
-    rng, drawn = random.Random(f"{seed} {story}"), {}
-    for slot in dict.fromkeys(_SLOT.findall(story)):
-        alternatives = slot.split("|")
-        if len(alternatives) > 1:
-            drawn[slot] = rng.choice(alternatives) if seed else alternatives[0]
-        elif slot not in GIRLS and slot not in BOYS:
-            raise ValueError(f"{{{slot}}} is no name that stories use: {', '.join(GIRLS + BOYS)}")
-        else:
-            others = [
-                name for name in _names(slot in GIRLS) if name not in drawn.values() and name not in story
-            ]
-            drawn[slot] = rng.choice(others) if seed else slot
-    told = _SLOT.sub(lambda slot: drawn[slot[1]], story)
-    return [*split_sentences(clean(told)), END_OF_TEXT]
+def load_short_stories() -> list[ShortStory]:
+    """All stories, in file order."""
+    stories = []
+    for file in sorted(STORIES.glob("*.txt")):
+        for block in file.read_text(encoding="utf-8").strip().split("\n\n"):
+            text, _, summary = block.partition("\n= ")
+            stories.append(ShortStory(text, summary))
+    return stories
 
 
 @cache

@@ -48,17 +48,19 @@ def is_held_out(identity: str) -> bool:
     return zlib.crc32(identity.split("#")[0].encode()) % 100 < VALID_PERCENT
 
 
+def read_documents(data: Path | None, name: str, limit: int | None = None) -> Iterator[dict]:
+    """The first documents of documents/NAME.jsonl, compressed or not; none where there is no such file."""
+    candidates = [] if data is None else [data / "documents" / f"{name}.jsonl{end}" for end in (".xz", "")]
+    path = next((path for path in candidates if path.exists()), None)
+    yield from map(json.loads, islice(read_lines(path) if path else (), limit))
+
+
 def _of_kind(
     data: Path | None, kind: str, profile: Profile, limit: int | None, language: str = "en"
 ) -> Iterator[tuple[str, list[str]]]:
     """Ids and sentences of the documents of one kind whose sentences nearly all fit the space."""
     file = {"novels": "stories", "tales": "stories"}.get(kind, kind)
-    candidates = (
-        [] if data is None else [data / "documents" / f"{file}.{language}.jsonl{end}" for end in (".xz", "")]
-    )
-    path = next((path for path in candidates if path.exists()), None)
-    for line in islice(read_lines(path) if path else (), limit):
-        document = json.loads(line)
+    for document in read_documents(data, f"{file}.{language}", limit):
         chapter = document["id"].split("/")[0] in CHAPTERS
         if file == "stories" and chapter != (kind == "novels"):
             continue

@@ -2,41 +2,42 @@
 
 import pytest
 
-from noema_training.config import END_OF_TEXT
-from noema_training.short_stories import BOYS, GIRLS, is_held_out, load_short_stories, tell_short
+from noema_training.short_stories import BOYS, GIRLS, ShortStory, load_short_stories
 
-STORY = "\n".join(
-    [
-        "{Mia} met {Tom} at the {lake|river}.",
-        '"Is this {your|my} hat?" asked {Tom}.',
-        "{Mia}'s dog jumped into the {lake|river}.",
-    ]
+STORY = ShortStory(
+    "\n".join(
+        [
+            "{Mia} met {Tom} at the {lake|river}.",
+            '"Is this {your|my} hat?" asked {Tom}.',
+            "{Mia}'s dog jumped into the {lake|river}.",
+        ]
+    ),
+    "{Mia} met {Tom}. A dog went into the {lake|river}.",
 )
 
 
 def test_the_first_telling_is_the_story_as_it_is_written():
-    assert tell_short(STORY, 0) == [
-        "Mia met Tom at the lake.",
-        '"Is this your hat?" asked Tom.',
-        "Mia's dog jumped into the lake.",
-        END_OF_TEXT,
-    ]
+    assert STORY.tell(0) == (
+        ["Mia met Tom at the lake.", '"Is this your hat?" asked Tom.', "Mia's dog jumped into the lake."],
+        ["Mia met Tom.", "A dog went into the lake."],
+    )
 
 
 def test_a_telling_draws_each_name_and_each_choice_once():
-    tellings = [tell_short(STORY, seed) for seed in range(1, 40)]
-    assert len({tuple(telling) for telling in tellings}) > 35
-    for first, second, third, _ in tellings:
+    tellings = [STORY.tell(seed) for seed in range(1, 40)]
+    assert len({tuple(told) for told, _ in tellings}) > 35
+    for (first, second, third), summary in tellings:
         girl, _, boy, *_, place = first.rstrip(".").split()
         assert girl != boy and place in ("lake", "river")
         assert second.endswith(f"asked {boy}.")
         assert third == f"{girl}'s dog jumped into the {place}."
-    assert tell_short(STORY, 7) == tell_short(STORY, 7)
+        assert summary == [f"{girl} met {boy}.", f"A dog went into the {place}."]
+    assert STORY.tell(7) == STORY.tell(7)
 
 
 def test_a_name_that_no_story_uses_is_refused():
     with pytest.raises(ValueError, match="Xerxes"):
-        tell_short("{Xerxes} slept.", 0)
+        ShortStory("{Xerxes} slept.").tell(0)
 
 
 def test_every_story_of_the_repository_can_be_told():
@@ -44,9 +45,9 @@ def test_every_story_of_the_repository_can_be_told():
     assert len(stories) == len(set(stories)) > 2000
     for story in stories:
         for seed in (0, 1):
-            sentences = tell_short(story, seed)
-            assert 6 <= len(sentences) <= 24 and sentences[-1] == END_OF_TEXT
-            assert not any(mark in " ".join(sentences) for mark in "{}|\n"), story
-    held_out = sum(map(is_held_out, stories)) / len(stories)
+            sentences, summary = story.tell(seed)
+            assert 6 <= len(sentences) <= 24 and len(summary) <= 4
+            assert not any(mark in " ".join(sentences + summary) for mark in "{}|=\n"), story
+    held_out = sum(story.is_held_out for story in stories) / len(stories)
     assert 0.02 < held_out < 0.06
     assert not set(GIRLS) & set(BOYS)

@@ -68,7 +68,8 @@ def trained(tmp_path_factory) -> Path:
     assert run(work, "space", "--limit", "6")["step"] == 6
     assert counts["tales.train"] == counts["encyclopedia.train"] == 5 and counts["tales.fr.valid"] == 1
     assert counts["sentences.pt"] == len(NOUNS), "duplicates are left out"
-    assert run(work, "encode", "--limit", "30")["train"]["documents"] == 45
+    assert counts["summaries.train"] > 40, "short stories, and encyclopedia articles with their leads"
+    assert run(work, "encode", "--limit", "30")["train"]["documents"] == 75
     assert run(work, "normalizer")["normalized_std_mean"] > 0
     assert run(work, "two-tower", "--limit", "6")["step"] == 6
     assert run(work, "base-lcm", "--limit", "6")["step"] == 6
@@ -101,6 +102,9 @@ def test_tuned_settings_reach_the_manifest_and_scores_the_card(trained):
     folder = trained / "model"
     best = run(trained, "tune", "--out", str(folder), "--limit", "2")
     run(trained, "export", "--out", str(folder))
+    speed = {"backend": {"backend": "webgpu", "description": "an adapter", "software": True}, "visits": 6}
+    speed |= {"load": {"first": 2500, "again": 900}, "encode": 9, "decode": 40, "predict": {"base-lcm": 300}}
+    (trained / "speed.json").write_text(json.dumps(speed))
     scores = run(trained, "evaluate", "--out", str(folder), "--limit", "2")
     manifest = json.loads((folder / "manifest.json").read_text())
     decoding = manifest["conceptModels"]["two-tower"]["decoding"]
@@ -110,6 +114,9 @@ def test_tuned_settings_reach_the_manifest_and_scores_the_card(trained):
     models = scores["comparison"]["teacher_forced"]["stories"]["models"]
     assert {"l2", "l2_r", "ca", "par", "mi", "rouge_l"} <= set(models["base-lcm"]) & set(models["two-tower"])
     assert set(scores["comparison"]["free"]) == {"two-tower", "base-lcm", "token-lm"}
+    summaries = scores["summaries"]["short"]
+    assert summaries["models"].keys() == {"first sentences", "two-tower", "base-lcm"}
+    assert summaries["models"]["first sentences"]["rouge1"] > 0 and summaries["samples"]
     entry = manifest["conceptModels"]["base-lcm"]
     assert entry["family"] == "base_lcm" and entry["architecture"]["layers"] == 2
     assert entry["architecture"].keys() == {
@@ -130,7 +137,9 @@ def test_tuned_settings_reach_the_manifest_and_scores_the_card(trained):
             *sizes
         }
         assert tuple(entry["decoding"][key] for key in ("guidanceScale", "temperature", "topK")) == defaults
-    assert "Round trip" in (folder / "MODEL_CARD.md").read_text()
+    card = (folder / "MODEL_CARD.md").read_text()
+    assert "Round trip" in card and "### Summaries" in card
+    assert "300 ms by base-lcm" in card and "loaded in 2.5 s" in card
 
 
 def test_large_weights_are_stored_as_f16(trained):
