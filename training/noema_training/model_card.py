@@ -22,6 +22,7 @@ WIDE = {
     "novels": "| chapters of English novels | space, concept models | classic-books-markdown | public domain |",
     "tales": "| fables and tales | space, concept models | FairytaleQA, African Storybook, Pratham Books, Aesop | Apache-2.0, CC BY 4.0, public domain |",
     "encyclopedia": "| encyclopedia articles | space, concept models | English Wikipedia 2015 | CC BY-SA 3.0 |",
+    "summaries": "| encyclopedia articles and their leads, fables and their morals, news in two levels | space, concept models | English Wikipedia 2015; Aesop for Children; OneStopEnglish | CC BY-SA 3.0; public domain; CC BY-SA 4.0 |",
     "dialogues": "| task dialogues | space, concept models | Google Schema-Guided Dialogue, train | CC BY-SA 4.0 |",
 }
 
