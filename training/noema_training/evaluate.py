@@ -14,6 +14,7 @@ from .diffusion import Decoding
 from .export import BETTER_MODEL, default_concept_model, write_manifest
 from .metrics import xsim_errors
 from .model_card import model_card
+from .prepare import key
 from .runtime import ExportedSpace, load_base, load_two_tower
 from .summary_scores import score_summaries
 from .text import read_lines
@@ -94,7 +95,20 @@ def score_pairs(space: ExportedSpace, short: str, pairs: list[list[str]], scores
             "bleu": BLEU().corpus_score(texts, [truth]).score,
             "first": list(zip(pairs_side(pairs, source)[:5], texts[:5], truth[:5], strict=True)),
         }
-    scores["xsim_error"][short] = xsim_errors(vectors[short], vectors["en"])
+    distinct = first_of_each(english, other)
+    scores["xsim_error"][short] = xsim_errors(vectors[short][distinct], vectors["en"][distinct])
+
+
+def first_of_each(english: list[str], other: list[str]) -> list[int]:
+    """Indices of the pairs neither of whose sides stands in an earlier one: of two equal sentences none is the nearer."""
+    seen: tuple[set[str], set[str]] = set(), set()
+    kept = []
+    for index, pair in enumerate(zip(english, other, strict=True)):
+        if not any(key(side) in known for side, known in zip(pair, seen, strict=True)):
+            kept.append(index)
+        for side, known in zip(pair, seen, strict=True):
+            known.add(key(side))
+    return kept
 
 
 def pairs_side(pairs: list[list[str]], language: str) -> list[str]:

@@ -90,7 +90,8 @@ def model_card(work: Path, manifest: dict, scores: dict) -> str:
             [[name, f"{s['chrf']:.1f}", f"{s['bleu']:.1f}"] for name, s in scores["translation"].items()],
         ),
         "### Cross-lingual search",
-        "xsim error against English (nearest vector by cosine, and by ratio margin with 4 neighbours, among the same lines): "
+        "xsim error against English (nearest vector by cosine, and by ratio margin with 4 neighbours, among the same lines, "
+        "without repetitions of either side): "
         + ", ".join(
             f"{name} {_percent(value['cosine'])} (margin {_percent(value['margin'])})"
             for name, value in scores["xsim_error"].items()

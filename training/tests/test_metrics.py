@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from noema_training.evaluate import first_of_each
 from noema_training.metrics import (
     contrastive_accuracy,
     distinct,
@@ -11,6 +12,7 @@ from noema_training.metrics import (
     paraphrase_ratio,
     repeated_sentences,
     repetition,
+    rouge,
     rouge_l,
     xsim_errors,
 )
@@ -75,3 +77,15 @@ def test_xsim_margin_helps_where_one_target_is_near_to_all():
     leaning = source + 0.8
     errors = xsim_errors(leaning, hub)
     assert errors["cosine"] > errors["margin"]
+
+
+def test_search_is_scored_on_pairs_whose_sides_stand_once():
+    english = ["I see.", "I see!", "You see.", "We see.", "They see."]
+    french = ["Je vois.", "Je comprends.", "Tu vois.", "tu vois", "Ils voient."]
+    assert first_of_each(english, french) == [0, 2, 4]
+
+
+def test_rouge_is_a_percentage_of_shared_words():
+    assert rouge(["the cat sat"], ["the cat sat"]) == {"rouge1": 100, "rouge2": 100, "rougeL": 100}
+    found = rouge(["the cat ran", "no word"], ["the cat sat", "of those"])
+    assert found["rouge1"] == pytest.approx(100 / 3) and found["rouge2"] == pytest.approx(25)
