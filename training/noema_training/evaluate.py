@@ -60,12 +60,12 @@ def evaluate(work: Path, folder: Path, limit: int | None = None, default: str | 
     names = list(space.manifest["conceptModels"])
     (work / BETTER_MODEL).write_text(better_model(names, scores["comparison"]) + "\n")
     space.manifest["defaultConceptModel"] = default_concept_model(work, names, default)
-    for key, file, missing in (
+    for name, file, missing in (
         ("tuning", "tuning.json", []),
         ("tuning_base", "tuning-base.json", []),
         ("speed", "speed.json", {}),
     ):
-        scores[key] = json.loads((work / file).read_text()) if (work / file).exists() else missing
+        scores[name] = json.loads((work / file).read_text()) if (work / file).exists() else missing
     (folder / "scores.json").write_text(json.dumps(scores, indent=1, ensure_ascii=False) + "\n")
     (folder / "MODEL_CARD.md").write_text(model_card(work, space.manifest, scores))
     write_manifest(folder, space.manifest)
