@@ -15,11 +15,23 @@ export default defineConfig(({ mode }) => ({
   plugins: [shaders(), docs(), serviceWorker()],
   // A missing file is a 404, not the page.
   appType: 'mpa',
-  // ONNX Runtime has a chunk of its own: it changes less often than the worker, and the size budget counts everything but it.
+  // ONNX Runtime has a chunk of its own: it changes less often than the worker, and the size budget counts everything but it. What the worker
+  // starts with is one chunk, what concept models need on every machine and on a GPU two more: larger chunks compress better.
   worker: {
     format: 'es',
     plugins: () => [shaders()],
-    rollupOptions: { output: { codeSplitting: { groups: [{ name: 'onnx-runtime', test: /node_modules\/onnxruntime-/ }] } } },
+    rollupOptions: {
+      output: {
+        codeSplitting: {
+          groups: [
+            { name: 'onnx-runtime', test: /node_modules\/onnxruntime-/ },
+            { name: 'engine', tags: ['$initial'] },
+            { name: 'models', test: /src\/models\/(memory-rules|normalizer|state-rows|temperature|weights)\.ts$/ },
+            { name: 'gpu', test: /src\/models\/(cached-model|contextualizer|kernels)\.ts$/ },
+          ],
+        },
+      },
+    },
   },
   optimizeDeps: { include: ['@huggingface/tokenizers', 'comlink', 'idb-keyval'], exclude: ['onnxruntime-web'] },
   server: { headers: isolation, fs: { allow: ['..'] } },
@@ -30,7 +42,12 @@ export default defineConfig(({ mode }) => ({
       input: { index: 'index.html', noema: 'src/element/index.ts', ...docsEntries },
       preserveEntrySignatures: 'exports-only',
       // The library entry keeps its name, so that a page can import it: `import { load } from '…/noema.js'`.
-      output: { entryFileNames: (chunk) => (chunk.name === 'noema' ? 'noema.js' : 'assets/[name]-[hash].js') },
+      output: {
+        entryFileNames: (chunk) => (chunk.name === 'noema' ? 'noema.js' : 'assets/[name]-[hash].js'),
+        codeSplitting: {
+          groups: [{ name: 'library', test: /src\/(api|errors)|node_modules\/(@lit|lit-element|lit-html\/lit-html|lit\/index|comlink)/ }],
+        },
+      },
     },
   },
   test: {
