@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { playwright } from '@vitest/browser-playwright'
 import { build, type Plugin } from 'vite'
 import { defineConfig } from 'vitest/config'
 import { injectManifest } from 'workbox-build'
 import { chromiumArguments, findChromium } from './cli/chromium.ts'
+import { shaders } from './cli/shaders.ts'
 import { docs, docsEntries } from './src/docs/build/plugin.ts'
 
 /** Cross-origin isolation: ONNX Runtime's wasm threads need it. */
@@ -12,14 +12,26 @@ const isolation = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-E
 
 export default defineConfig(({ mode }) => ({
   base: './',
-  plugins: [withoutShaderComments(), docs(), serviceWorker()],
+  plugins: [shaders(), docs(), serviceWorker()],
   // A missing file is a 404, not the page.
   appType: 'mpa',
-  // ONNX Runtime has a chunk of its own: it changes less often than the worker, and the size budget counts everything but it.
+  // ONNX Runtime has a chunk of its own: it changes less often than the worker, and the size budget counts everything but it. What the worker
+  // starts with is one chunk, what concept models need on every machine and on a GPU two more: larger chunks compress better.
   worker: {
     format: 'es',
-    plugins: () => [withoutShaderComments()],
-    rollupOptions: { output: { codeSplitting: { groups: [{ name: 'onnx-runtime', test: /node_modules\/onnxruntime-/ }] } } },
+    plugins: () => [shaders()],
+    rollupOptions: {
+      output: {
+        codeSplitting: {
+          groups: [
+            { name: 'onnx-runtime', test: /node_modules\/onnxruntime-/ },
+            { name: 'engine', tags: ['$initial'] },
+            { name: 'models', test: /src\/models\/(memory-rules|normalizer|state-rows|temperature|weights)\.ts$/ },
+            { name: 'gpu', test: /src\/models\/(cached-model|contextualizer|kernels)\.ts$/ },
+          ],
+        },
+      },
+    },
   },
   optimizeDeps: { include: ['@huggingface/tokenizers', 'comlink', 'idb-keyval'], exclude: ['onnxruntime-web'] },
   server: { headers: isolation, fs: { allow: ['..'] } },
@@ -30,7 +42,12 @@ export default defineConfig(({ mode }) => ({
       input: { index: 'index.html', noema: 'src/element/index.ts', ...docsEntries },
       preserveEntrySignatures: 'exports-only',
       // The library entry keeps its name, so that a page can import it: `import { load } from '…/noema.js'`.
-      output: { entryFileNames: (chunk) => (chunk.name === 'noema' ? 'noema.js' : 'assets/[name]-[hash].js') },
+      output: {
+        entryFileNames: (chunk) => (chunk.name === 'noema' ? 'noema.js' : 'assets/[name]-[hash].js'),
+        codeSplitting: {
+          groups: [{ name: 'library', test: /src\/(api|errors)|node_modules\/(@lit|lit-element|lit-html\/lit-html|lit\/index|comlink)/ }],
+        },
+      },
     },
   },
   test: {
@@ -55,23 +72,6 @@ export default defineConfig(({ mode }) => ({
     ],
   },
 }))
-
-/** The headers and remarks of shaders are for readers of the source: what is built carries the code alone. */
-export function withoutShaderComments(): Plugin {
-  return {
-    name: 'without-shader-comments',
-    apply: 'build',
-    enforce: 'pre',
-    load: {
-      filter: { id: /\.wgsl\?raw$/ },
-      async handler(id) {
-        const source = await readFile(id.replace('?raw', ''), 'utf8')
-        const code = source.replace(/[ \t]*\/\/.*$/gm, '').replace(/^\s+/gm, '')
-        return `export default ${JSON.stringify(code)}`
-      },
-    },
-  }
-}
 
 /** Builds `service-worker.js`, with the list of what it is to keep: everything that was built but the models, which have a store of their own. */
 function serviceWorker(): Plugin {

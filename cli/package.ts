@@ -2,8 +2,8 @@ import { execFileSync } from 'node:child_process'
 import { cp, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { build, type Plugin } from 'vite'
-import { withoutShaderComments } from '../vite.config'
 import { writeDeclarations } from './declarations'
+import { shaders } from './shaders'
 
 const root = resolve(import.meta.dirname, '..')
 
@@ -21,10 +21,10 @@ export async function buildPackage(): Promise<void> {
     base: './',
     logLevel: 'error',
     publicDir: false,
-    plugins: [withoutShaderComments(), notePackages(bundled)],
+    plugins: [shaders(), notePackages(bundled)],
     worker: {
       format: 'es',
-      plugins: () => [withoutShaderComments(), notePackages(bundled)],
+      plugins: () => [shaders(), notePackages(bundled)],
       rollupOptions: { output: { codeSplitting: false, minify: true, entryFileNames: 'assets/[name].js', assetFileNames: fileName } },
     },
     build: {

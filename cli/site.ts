@@ -6,7 +6,7 @@ import sirv from 'sirv'
 
 const root = resolve(import.meta.dirname, '..')
 const built = join(root, 'dist')
-const sources = ['index.html', 'package.json', 'vite.config.ts', 'src', 'shaders', 'public']
+const sources = ['index.html', 'package.json', 'vite.config.ts', 'cli/shaders.ts', 'src', 'shaders', 'public']
 
 /** Cross-origin isolation, which ONNX Runtime's threads need; a browser asks again whether it has the newest file. */
 const headers = {

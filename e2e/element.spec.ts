@@ -69,7 +69,7 @@ test.afterEach(() => expect(refused).toEqual([]))
 const writer = (page: Page, id: string) => page.locator(`noema-writer#${id}`)
 const textIn = (page: Page, id: string) => writer(page, id).evaluate((element: NoemaWriter) => element.value)
 
-test('two elements on another origin under a strict policy share one engine, and all but ONNX Runtime stays below 76 kB', async ({
+test('two elements on another origin under a strict policy share one engine, and all but ONNX Runtime stays below 60 kB', async ({
   page,
 }) => {
   await show(
@@ -104,8 +104,9 @@ test('two elements on another origin under a strict policy share one engine, and
   const sizes = scripts.map((file) => [file, gzipSync(readFileSync(resolve(dist, file)), { level: 9 }).length] as const)
   expect(sizes.map(([file]) => file)).toEqual(expect.arrayContaining(['noema.js', expect.stringMatching(/worker-/)]))
   const total = sizes.reduce((sum, [, size]) => sum + size, 0)
-  // What it is now, so that it cannot grow unseen; the aim is 60,000.
-  expect(total, JSON.stringify(sizes)).toBeLessThanOrEqual(76_000)
+  console.log(`One Continue loads ${total} bytes of gzip:`, Object.fromEntries(sizes))
+  // A kB is 1000 bytes, here as in the README.
+  expect(total, JSON.stringify(sizes)).toBeLessThanOrEqual(60_000)
 })
 
 test('it is a field of its form: label, required, value, reset, disabled fieldset, stop', async ({ page }) => {

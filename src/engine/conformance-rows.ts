@@ -64,7 +64,7 @@ async function generateBatch(
   noise: DrawnNoise,
 ): Promise<GeneratedRow[]> {
   const rows: GeneratedRow[] = prompts.map(() => ({ concepts: [], similar: false }))
-  const batch = model.batch?.(prompts.length, longest(prompts) + options.maxConcepts) ?? new ForkedBatch(model, prompts.length)
+  const batch = (await model.batch?.(prompts.length, longest(prompts) + options.maxConcepts)) ?? new ForkedBatch(model, prompts.length)
   try {
     if (batch.size < prompts.length) throw new InvalidInput(`The GPU holds ${batch.size} documents of the batch's ${prompts.length}.`)
     for (const [row, { values, length }] of prompts.entries()) {

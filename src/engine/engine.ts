@@ -4,7 +4,6 @@ import { type RuntimeFiles, useRuntimeFiles } from '../onnx'
 import type { OnProgress } from '../progress'
 import { holdForLife } from '../store/exclusive'
 import type { CaseReport } from './conformance-report'
-import { continueMany } from './continue-many'
 import { continueDespiteLoss, despiteLoss, joined } from './device-loss'
 import type { DocumentLibrary, Prompt } from './document-library'
 import { heard, rejectWhenAborted } from './heard'
@@ -90,15 +89,16 @@ export class Engine {
     return result
   }
 
-  /** As `continue`, for several texts together. */
+  /** As `continue`, for several texts together. Its code is loaded at first need: most pages continue one text at a time. */
   async continueMany(
     job: number,
     request: ContinueManyRequest,
     onConcept: (concept: ConceptOfMany) => void | Promise<void>,
   ): Promise<ContinuedDocument[]> {
-    const { result, stored } = await this.#run(job, onConcept, (signal, model) =>
-      continueMany(model, request, signal, (concept) => heard(onConcept(concept), signal)),
-    )
+    const { result, stored } = await this.#run(job, onConcept, async (signal, model) => {
+      const { continueMany } = await import('./continue-many')
+      return continueMany(model, request, signal, (concept) => heard(onConcept(concept), signal))
+    })
     await stored
     return result
   }

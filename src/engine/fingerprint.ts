@@ -1,13 +1,8 @@
+import shaderDigest from 'virtual:shader-digest'
 import { sha256 } from '../formats/integrity'
 import type { Manifest } from '../formats/manifest'
 import type { GpuInfo } from '../gpu'
 import { runtime } from '../onnx'
-
-/** All but those that no row of state comes from and not every page needs. */
-const shaders: Record<string, string> = import.meta.glob(
-  ['../../shaders/*.wgsl', '!../../shaders/centroid-distances.wgsl', '!../../shaders/refine-step.wgsl'],
-  { query: '?raw', import: 'default', eager: true },
-)
 
 /** To be raised when code outside the shaders changes what a row of state holds, or its bits; for each backend. */
 const rowVersions = { webgpu: 1, wasm: 1 }
@@ -29,8 +24,7 @@ export function spaceFingerprint({ space, files }: Manifest): Promise<string> {
 export function stateIdentity(manifest: string, name: string, machine: GpuInfo | 'wasm'): Promise<string> {
   if (machine === 'wasm') return hash([rowVersions.wasm, manifest, name, 'wasm', runtime.version, runtime.threads, navigator.userAgent])
   const { vendor, architecture, device, description, features } = machine
-  const sources = Object.entries(shaders).sort(([a], [b]) => (a < b ? -1 : 1))
-  return hash([rowVersions.webgpu, manifest, name, sources, vendor, architecture, device, description, features, navigator.userAgent])
+  return hash([rowVersions.webgpu, manifest, name, shaderDigest, vendor, architecture, device, description, features, navigator.userAgent])
 }
 
 function hash(value: unknown): Promise<string> {

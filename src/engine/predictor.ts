@@ -3,7 +3,7 @@ import type { ConceptModelManifest } from '../formats/concept-model-manifest'
 import { parseSafetensors, type TensorSource } from '../formats/safetensors'
 import type { ConceptModel } from '../models/concept-model'
 import { generate, type StopReason, seededNoise } from '../models/generate'
-import { type ConceptOfMany, generateMany } from '../models/generate-many'
+import type { ConceptOfMany } from '../models/generate-many'
 import { loadBaseLcm, loadOneTower, loadQuantLcm, loadTwoTower, type Machine } from '../models/machine'
 import type { ConceptStates } from '../store/concept-states'
 import { DocumentMemory } from './document-memory'
@@ -142,6 +142,7 @@ export class Predictor {
     { concepts, sampling, signal }: Omit<PredictorSettings, 'seed'> & { concepts: number },
   ): AsyncGenerator<{ concepts: ConceptOfMany[]; milliseconds: number }, RowCounts[]> {
     const { endOfTextThreshold, stopOnRepetitionThreshold } = this.#manifest.decoding
+    const { generateMany } = await import('../models/generate-many')
     const rows = new Map<Float32Array, RowCounts>()
     const read = async (prompt: Float32Array) => {
       rows.set(prompt, await this.#memory.recall(prompt))

@@ -1,7 +1,7 @@
 import type { BaseLcmArchitecture } from '../formats/concept-model-manifest'
 import type { TensorSource } from '../formats/safetensors'
 import type { Gpu, Program, Tensor } from '../gpu'
-import { BaseLcmBatch } from './base-lcm-batch'
+import type { BaseLcmBatch } from './base-lcm-batch'
 import { CachedModel, type SharedParts } from './cached-model'
 import type { PredictOptions } from './concept-model'
 import { Contextualizer, type ContextualizerWeights, loadContextualizer } from './contextualizer'
@@ -60,7 +60,8 @@ export class BaseLcm extends CachedModel<Contextualizer> {
     return new BaseLcm(this.#parts)
   }
 
-  batch(documents: number, room: number): BaseLcmBatch {
+  async batch(documents: number, room: number): Promise<BaseLcmBatch> {
+    const { BaseLcmBatch } = await import('./base-lcm-batch')
     return new BaseLcmBatch(this.#parts, documents, room)
   }
 

@@ -99,8 +99,9 @@ export interface ConceptModel {
   /**
    * Empty memories over the same weights for several documents of up to `room` concepts each, which are continued together: as many of `documents` as
    * the GPU can hold, see `ConceptBatch.size`. Where it is missing, `ForkedBatch` does the same one document after another.
+   * Its code is loaded at first need: most pages continue one document.
    */
-  batch?(documents: number, room: number): ConceptBatch
+  batch?(documents: number, room: number): Promise<ConceptBatch>
   /** Frees what this memory holds on a GPU, and the weights when no other memory uses them. */
   dispose(): void
 }

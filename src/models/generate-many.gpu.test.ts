@@ -130,19 +130,19 @@ describe('a batch', () => {
     const allowed = limits.maxStorageBufferBindingSize!
     // Room for two documents of 3 + 2 − 1 concepts and the row in front, 32 numbers each.
     limits.maxStorageBufferBindingSize = 2 * 5 * 32 * 4 + 16
-    const [small, large] = [model.batch!(3, 4).size, model.batch!(200, 1).size]
+    const [small, large] = [(await model.batch!(3, 4)).size, (await model.batch!(200, 1)).size]
     const written = await together(model, documents, { maxConcepts: 2, sampling }).finally(() => {
       limits.maxStorageBufferBindingSize = allowed
     })
     expect([small, large]).toEqual([2, 5])
-    expect(model.batch!(200, 1).size).toBe(64)
+    expect((await model.batch!(200, 1)).size).toBe(64)
     expect(written).toEqual(expected)
     model.dispose()
   })
 
   test('denoises all its concepts in one submission', async () => {
     const model = await load()
-    const batch = model.batch!(3, 4)
+    const batch = await model.batch!(3, 4)
     await model.append(prompt(2, 1))
     const rows = await model.exportRows(0, 2)
     for (const document of [0, 1, 2]) await batch.importRows(document, rows)
@@ -159,7 +159,7 @@ describe('a batch', () => {
 
   test('refuses what it has no room for and what makes no sense', async () => {
     const model = await load()
-    const batch = model.batch!(2, 3)
+    const batch = await model.batch!(2, 3)
     const noise = seededNoise(1)(1)
     await expect(batch.predict([{ document: 0, noise }])).rejects.toThrow(InvalidInput)
     await expect(batch.importRows(2, new Float32Array(0))).rejects.toThrow(InvalidInput)

@@ -48,7 +48,7 @@ export async function* generateMany(
   const longest = Math.max(...documents.map(({ prompt }) => prompt.length / model.dim))
   const room = Math.min(model.capacity, longest + options.maxConcepts - 1)
   for (let first = 0; first < documents.length; ) {
-    const batch = model.batch?.(documents.length - first, room) ?? new ForkedBatch(model, 1)
+    const batch = (await model.batch?.(documents.length - first, room)) ?? new ForkedBatch(model, 1)
     try {
       const group = documents.slice(first, first + batch.size)
       await fill(model, batch, group, read)

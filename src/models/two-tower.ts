@@ -13,7 +13,7 @@ import { loadNormalizer } from './normalizer'
 import { Sampler } from './sampler'
 import { type NoiseSchedule, noiseSchedule, type SchedulerConfig, schedulerDefaults } from './schedule'
 import type { StateColumn } from './state-rows'
-import { TwoTowerBatch } from './two-tower-batch'
+import type { TwoTowerBatch } from './two-tower-batch'
 import { ModelWeights, requireSizes } from './weights'
 
 export interface TwoTowerParts extends SharedParts {
@@ -115,7 +115,8 @@ export class TwoTower extends CachedModel<Contextualizer> implements TwoTowerPas
     return new TwoTower(this.#parts)
   }
 
-  batch(documents: number, room: number): TwoTowerBatch {
+  async batch(documents: number, room: number): Promise<TwoTowerBatch> {
+    const { TwoTowerBatch } = await import('./two-tower-batch')
     return new TwoTowerBatch(this.#parts, documents, room)
   }
 

@@ -144,6 +144,11 @@ export function requireRoom(prefix: readonly number[], { maxLength }: SequenceLi
   throw new InvalidInput(`At least ${prefix.length + 1} tokens are needed, but at most ${maxLength} are allowed.`)
 }
 
+/** Logits over a temperature, f32. */
+export function atTemperature(logits: Float32Array, temperature: number): Float32Array {
+  return temperature === 1 ? logits : logits.map((logit) => logit / temperature)
+}
+
 /** Log-probability of one token under the logits of one position, f32. */
 export function logProbability(logits: Float32Array, token: number): number {
   return Math.fround(logits[token]! - logSumExp(logits))

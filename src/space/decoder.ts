@@ -1,7 +1,7 @@
 import { ModelFormatError, throwIfAborted } from '../errors'
 import { float32, floats, type Graph, int64, nextTask, type Tensor } from '../onnx'
-import { BeamSearch, type BeamSettings, type Hypothesis, logProbability, type TokenSearch } from './beam'
-import { atTemperature, SampledSequence, type SamplingSettings } from './sampling'
+import { atTemperature, BeamSearch, type BeamSettings, type Hypothesis, logProbability, type TokenSearch } from './beam'
+import type { SamplingSettings } from './sampling'
 
 /** Inputs of the two decoder graphs. */
 export const conditioningInputs = ['embeddings'] as const
@@ -41,16 +41,14 @@ export async function decodeVectors(
   signal?: AbortSignal,
 ): Promise<Hypothesis[][]> {
   const perRun = Math.max(1, Math.floor(rowsPerRun / ('beam' in settings ? settings.beam : 1))) * dim
+  const search = await searchBy(prefix, settings)
   const results: Hypothesis[][] = []
   for (let start = 0; start < vectors.length; start += perRun) {
     const batch = vectors.slice(start, start + perRun)
     const { conditioning } = await graphs.conditioning.run({ embeddings: float32(batch, [batch.length / dim, dim]) }, ['conditioning'])
-    const search = (score: number, sentence: number): TokenSearch =>
-      'beam' in settings
-        ? new BeamSearch(prefix, score, settings)
-        : new SampledSequence(prefix, score, settings, settings.random(start / dim + sentence))
     const temperature = 'beam' in settings ? 1 : settings.temperature
-    results.push(...(await searchBatch(graphs, conditioning, prefix, { temperature, search }, signal)))
+    const searchOne = (score: number, sentence: number) => search(score, start / dim + sentence)
+    results.push(...(await searchBatch(graphs, conditioning, prefix, { temperature, search: searchOne }, signal)))
   }
   return results
 }
@@ -72,6 +70,13 @@ export async function targetLogits(graphs: DecoderGraphs, vector: Float32Array, 
   } finally {
     stepper.dispose()
   }
+}
+
+/** What makes the search of one vector, by its index. The code that draws is loaded at first need: most callers search. */
+async function searchBy(prefix: readonly number[], settings: SearchSettings): Promise<(prefixScore: number, index: number) => TokenSearch> {
+  if ('beam' in settings) return (score) => new BeamSearch(prefix, score, settings)
+  const { SampledSequence } = await import('./sampling')
+  return (score, index) => new SampledSequence(prefix, score, settings, settings.random(index))
 }
 
 async function searchBatch(

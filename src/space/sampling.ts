@@ -1,4 +1,4 @@
-import { type Hypothesis, logSumExp, noProbabilities, requireRoom, type SequenceLimits, type TokenSearch } from './beam'
+import { atTemperature, type Hypothesis, logSumExp, noProbabilities, requireRoom, type SequenceLimits, type TokenSearch } from './beam'
 
 /** How tokens are drawn; without `topK` and `topP` from all of them. */
 export interface SamplingSettings extends SequenceLimits {
@@ -70,11 +70,6 @@ export class SampledSequence implements TokenSearch {
     this.#done = token === eos
     return this.#done ? [] : [0]
   }
-}
-
-/** Logits over a temperature, f32. */
-export function atTemperature(logits: Float32Array, temperature: number): Float32Array {
-  return temperature === 1 ? logits : logits.map((logit) => logit / temperature)
 }
 
 /**

@@ -93,7 +93,7 @@ export class Space {
     }
     try {
       const { conditioning, step, ...shape } = space.decoder
-      const tokenizer = new Tokenizer(open(space.tokenizer), space)
+      const tokenizer = await Tokenizer.open(open(space.tokenizer), space)
       const encoder = await graph(space.encoder.file, encoderInputs)
       const decoder = { conditioning: await graph(conditioning, conditioningInputs), step: await graph(step, stepInputs), ...shape }
       onProgress?.({ stage: 'compile', file: step, loaded, total: 4 })

@@ -46,7 +46,7 @@ function tokenizerJson() {
 }
 
 const file = (json: unknown) => new TextEncoder().encode(JSON.stringify(json))
-const tokenizer = new Tokenizer(file(tokenizerJson()), space)
+const tokenizer = await Tokenizer.open(file(tokenizerJson()), space)
 
 describe('Tokenizer', () => {
   test('puts the language before and the end behind the pieces', () => {
@@ -101,12 +101,14 @@ describe('Tokenizer', () => {
     fc.assert(fc.property(fc.array(fc.nat(400), { maxLength: 20 }), (ids) => typeof tokenizer.decode(ids) === 'string'))
   })
 
-  test('refuses a file that is no tokenizer or has other tokens', () => {
+  test('refuses a file that is no tokenizer or has other tokens', async () => {
     const other = tokenizerJson()
     other.model.vocab[10] = ['gone', 0]
     for (const bytes of [file({}), file(null), file([]), file({ ...tokenizerJson(), model: {} }), Uint8Array.of(0xff), file(other)]) {
-      expect(() => new Tokenizer(bytes, space)).toThrow(ModelFormatError)
+      await expect(Tokenizer.open(bytes, space)).rejects.toThrow(ModelFormatError)
     }
-    expect(() => new Tokenizer(file(tokenizerJson()), { ...space, languages: [{ ...english, token: 271 }] })).toThrow(ModelFormatError)
+    await expect(Tokenizer.open(file(tokenizerJson()), { ...space, languages: [{ ...english, token: 271 }] })).rejects.toThrow(
+      ModelFormatError,
+    )
   })
 })
