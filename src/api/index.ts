@@ -18,6 +18,7 @@ export type {
   RowCounts,
   SamplingSettings,
   StorageInfo,
+  SummaryResult,
   TeacherForcedConcept,
   TextSettings,
   Translation,
@@ -52,6 +53,7 @@ export type {
   Noema,
   OpenOptions,
   PredictOptions,
+  SummarizeOptions,
   TranslateOptions,
 } from './noema'
-export type { ContinueSessionOptions, Session } from './session'
+export type { ContinueSessionOptions, Session, SummarizeSessionOptions } from './session'

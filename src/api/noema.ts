@@ -6,6 +6,7 @@ import type {
   DocumentSummary,
   ModelInfo,
   SamplingSettings,
+  SummaryResult,
   TeacherForcedConcept,
   TextSettings,
   Translation,
@@ -68,6 +69,16 @@ export interface ContinueManyOptions extends Omit<ContinueOptions, 'recall'> {
   samples?: number
 }
 
+export interface SummarizeOptions extends PredictOptions, TextSettings {
+  /**
+   * How long the summary may be, as a share of the text's sentences: above 0, at most 1. Rounded up, so that it is one sentence at least.
+   * Default 0.2.
+   */
+  ratio?: number
+  /** FLORES-200 code of the summary. Default: `language`. */
+  to?: string
+}
+
 /** How a document is opened. */
 export interface OpenOptions extends Cancellable {
   /**
@@ -121,6 +132,24 @@ export class Noema {
     const request = { seed: 0, concepts: 5, samples: 1, ...settings, ...places }
     return yield* streamConcepts<ConceptOfMany, ContinuedDocument[]>(this.#connection, signal, (engine, job, onConcept) =>
       engine.continueMany(job, request, onConcept),
+    )
+  }
+
+  /**
+   * Summarises a text concept by concept, as `continue` continues it: the concept model reads it and, after a sentence that asks for a summary,
+   * writes one, until it ends it or the `ratio` is reached. By default a Base-LCM adds no noise, `temperature: 0`; the other settings are the
+   * model's own. `info.conceptModels` has a `summaryPrompt` for each model that has learnt to summarise.
+   *
+   * @param text a text to be split, or its sentences.
+   * @throws InvalidInput when there is no sentence, the ratio or a setting is out of range, or the concept model has not learnt to summarise;
+   * ContextFull when the text and its summary do not fit the model's context; UnsupportedLanguage; NoConceptModel; DeviceLost; Aborted.
+   */
+  async *summarize(text: string | readonly string[], options: SummarizeOptions = {}): AsyncGenerator<Concept, SummaryResult> {
+    const { signal, language = 'eng_Latn', ...settings } = options
+    const given = typeof text === 'object' && text !== null ? Array.from(text, requireText) : requireText(text)
+    const request = { seed: 0, ratio: 0.2, ...settings, of: { text: given, language } }
+    return yield* streamConcepts<Concept, SummaryResult>(this.#connection, signal, (engine, job, onConcept) =>
+      engine.summarize(job, request, onConcept),
     )
   }
 

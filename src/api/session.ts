@@ -1,13 +1,26 @@
-import { type Concept, type ContinueResult, type DocumentChange, type DocumentContent, documentNews } from '../engine/protocol'
+import {
+  type Concept,
+  type ContinueResult,
+  type DocumentChange,
+  type DocumentContent,
+  documentNews,
+  type SummaryResult,
+} from '../engine/protocol'
 import { DocumentChanged } from '../errors'
 import type { Connection } from './connection'
-import type { ContinueOptions, EncodeOptions, OpenOptions } from './noema'
+import type { ContinueOptions, EncodeOptions, OpenOptions, SummarizeOptions } from './noema'
 import { requireText } from './require-text'
 import { streamConcepts } from './stream'
 
 /** Settings of `Session.continue`: those of `Noema.continue`, but the document knows its own languages. */
 export interface ContinueSessionOptions extends Omit<ContinueOptions, 'language'> {
   /** FLORES-200 code of the text to write. Default: the language of the last sentence. */
+  to?: string
+}
+
+/** Settings of `Session.summarize`: those of `Noema.summarize`, but the document knows its own languages. */
+export interface SummarizeSessionOptions extends Omit<SummarizeOptions, 'language'> {
+  /** FLORES-200 code of the summary. Default: the language of the last sentence. */
   to?: string
 }
 
@@ -114,6 +127,20 @@ export class Session {
     } catch (error) {
       throw await this.#seen(error)
     }
+  }
+
+  /**
+   * Summarises the document as it is in the store, as `Noema.summarize` does. What is known of it is not computed again, and it stays as it is: the
+   * summary is not in it.
+   *
+   * @throws as `Noema.summarize`.
+   */
+  async *summarize(options: SummarizeSessionOptions = {}): AsyncGenerator<Concept, SummaryResult> {
+    const { signal, ...settings } = options
+    const request = { seed: 0, ratio: 0.2, ...settings, of: { document: this.id } }
+    return yield* streamConcepts<Concept, SummaryResult>(this.#connection, signal, (engine, job, onConcept) =>
+      engine.summarize(job, request, onConcept),
+    )
   }
 
   /**

@@ -54,7 +54,7 @@ export interface Ending {
 export async function* continueDespiteLoss(
   open: () => Promise<Predictor>,
   prompt: Float32Array,
-  settings: PredictorSettings & { concepts: number; trajectory?: boolean },
+  settings: PredictorSettings & { concepts: number; trajectory?: boolean; kept?: number },
 ): AsyncGenerator<PredictedConcept, Ending> {
   const tolerance = new Tolerance()
   const written: Float32Array[] = []

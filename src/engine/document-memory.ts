@@ -68,9 +68,10 @@ export class DocumentMemory {
   /**
    * Has the rows in memory stored. It returns at once and never rejects: the rows are copied on the GPU as they are now, and read back and
    * written while other work goes on.
+   * @param most leading rows to be stored at most. Default: all.
    */
-  keep(): void {
-    const rows = this.#model.length
+  keep(most = this.#model.length): void {
+    const rows = Math.min(most, this.#model.length)
     if (rows === 0) return
     const { dim, rowWidth } = this.#model
     const document = this.#document.subarray(0, rows * dim)
@@ -101,7 +102,7 @@ export class DocumentMemory {
       groups.push(this.#model.exportRows(group.start, group.end).then((content) => ({ ...group, content })))
       start = group.end
     } while (start < rows)
-    this.#kept = rows
+    this.#kept = Math.max(this.#kept, rows)
     return groups
   }
 

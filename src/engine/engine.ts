@@ -4,7 +4,8 @@ import { type RuntimeFiles, useRuntimeFiles } from '../onnx'
 import type { OnProgress } from '../progress'
 import { holdForLife } from '../store/exclusive'
 import type { CaseReport } from './conformance-report'
-import { continueDespiteLoss, despiteLoss, joined } from './device-loss'
+import { writeOn } from './continuation'
+import { despiteLoss, joined } from './device-loss'
 import type { DocumentLibrary, Prompt } from './document-library'
 import { heard, rejectWhenAborted } from './heard'
 import { LoadedModel } from './loaded-model'
@@ -27,6 +28,8 @@ import {
   mostResults,
   type PredictRequest,
   type RememberedConcept,
+  type SummarizeRequest,
+  type SummaryResult,
   type TeacherForcedConcept,
   type TranslateRequest,
   type Translation,
@@ -121,6 +124,22 @@ export class Engine {
         await heard(onConcept(concept), signal)
       }
       return this.#continuation(model, { length: prompt.sentences.length, read: async () => prompt, document: id }, request, signal, write)
+    })
+    await stored
+    return result
+  }
+
+  /** Summarises a text or a document, which stays as it is. Its code is loaded at first need: most pages only continue. */
+  async summarize(job: number, request: SummarizeRequest, onConcept: (concept: Concept) => void | Promise<void>): Promise<SummaryResult> {
+    const { result, stored } = await this.#run(job, onConcept, async (signal, model) => {
+      const { summarize } = await import('./summary')
+      return summarize(
+        model,
+        () => this.#library,
+        request,
+        signal,
+        (concept) => heard(onConcept(concept), signal),
+      )
     })
     await stored
     return result
@@ -243,59 +262,30 @@ export class Engine {
   async #continuation(
     model: LoadedModel,
     prompt: { length: number; read: () => Promise<Prompt>; document?: string },
-    {
-      concepts,
-      seed,
-      beam,
-      textTopK,
-      textTopP,
-      textTemperature,
-      maxTokens,
-      conceptModel,
-      to,
-      recall = 0,
-      trajectory,
-      ...sampling
-    }: ContinueDocumentRequest,
+    { to, recall = 0, ...settings }: ContinueDocumentRequest,
     signal: AbortSignal,
     onConcept: (concept: Concept) => void | Promise<void>,
   ): Promise<{ result: ContinueResult; stored: Promise<void> }> {
+    const { concepts } = settings
     requireInteger('concepts', concepts, 1, 10_000)
     requireInteger('recall', recall, 0, mostResults)
-    const predictor = await despiteLoss(() => model.conceptModel(conceptModel))
-    if (prompt.length + concepts > predictor.maxLength) {
+    const { maxLength } = await despiteLoss(() => model.conceptModel(settings.conceptModel))
+    if (prompt.length + concepts > maxLength) {
       throw new ContextFull(
-        `The text has ${prompt.length} sentences; with ${concepts} new ones that is more than the ${predictor.maxLength} concepts this model holds. Shorten the text or ask for fewer.`,
-        { sentences: prompt.length, concepts, maxLength: predictor.maxLength },
+        `The text has ${prompt.length} sentences; with ${concepts} new ones that is more than the ${maxLength} concepts this model holds. Shorten the text or ask for fewer.`,
+        { sentences: prompt.length, concepts, maxLength },
       )
     }
-    const words = (first: number) =>
-      wording({ beam, textTopK, textTopP, textTemperature, maxTokens }, { seed, beam: predictor.beam, first })
     const read = await prompt.read()
-    const { sentences } = read
-    const language = to ?? read.language
-    model.space.requireDecodeOptions({ ...words(0), language })
-    const room = Math.min(recall, predictor.maxLength - prompt.length - concepts)
+    const room = Math.min(recall, maxLength - prompt.length - concepts)
     const recalled = room > 0 ? await (await model.memory()).recall(read, room, prompt.document) : []
     // The most relevant stands nearest to the prompt.
     const vectors = joined([...recalled.map(({ embedding }) => embedding).reverse(), read.concepts])
-    const first = vectors.length / model.space.dim
-    const open = () => model.conceptModel(conceptModel)
-    const generation = continueDespiteLoss(open, vectors, { concepts, seed, sampling, trajectory, signal })
-    try {
-      for (let index = 0; ; index++) {
-        const { value, done } = await generation.next()
-        if (done) return { result: { stop: value.stop, sentences, recalled, rows: value.rows }, stored: value.stored }
-        const { milliseconds, ...predicted } = value
-        const start = performance.now()
-        const [decoded] = await model.space.decode(predicted.embedding, { ...words(first + index), language, signal })
-        const timing = { predict: milliseconds, decode: performance.now() - start }
-        const source = index === 0 && recalled.length > 0 && { recalled }
-        await onConcept({ index, text: decoded?.text ?? '', language, ...predicted, timing, ...source })
-      }
-    } finally {
-      await generation.return(undefined as never)
-    }
+    const beginning = { vectors, language: to ?? read.language }
+    const { stop, rows, stored } = await writeOn(model, beginning, settings, signal, (concept) =>
+      onConcept(concept.index === 0 && recalled.length > 0 ? { ...concept, recalled } : concept),
+    )
+    return { result: { stop, sentences: read.sentences, recalled, rows }, stored }
   }
 
   /** Its code is loaded at first need: pages that keep no documents do without. */

@@ -131,6 +131,15 @@ export interface ContinueDocumentRequest extends ContinueSettings {
   to?: string
 }
 
+/** A text, as one or as its sentences, or a document, to be summarised. `to` by default: the language of the last sentence. */
+export interface SummarizeRequest extends SamplingSettings, TextSettings {
+  of: { text: string | string[]; language: string } | { document: string }
+  ratio: number
+  to?: string
+  seed: number
+  conceptModel?: string
+}
+
 /** Several texts continued together, each `samples` times: sample k of a text with the seed `seed + k`. */
 export interface ContinueManyRequest extends Omit<ContinueSettings, 'recall'> {
   texts: string[]
@@ -216,6 +225,17 @@ export interface ContinueResult {
   rows: RowCounts
 }
 
+/** How a summary ended, and what it cost. */
+export interface SummaryResult {
+  stop: StopReason
+  /** The text as the sentences the model read. */
+  sentences: string[]
+  /** Where the model's state of the text, and of the sentence that asks for a summary after it, came from. */
+  rows: RowCounts
+  /** How many of the text's sentences cost nothing, because their state was there from an earlier call or visit: 0 to all of them. */
+  reused: number
+}
+
 /** Concepts of a prompt by where their state came from; together they are all of them. */
 export interface RowCounts {
   /** Still in the model's memory from an earlier call. */
@@ -292,6 +312,8 @@ export type ConceptModelInfo = {
   maxConcepts: number
   /** Beam size with which its concepts are decoded where the caller names none. */
   beam: number
+  /** The English sentence that its summaries follow. Without it the model has not learnt to summarise. */
+  summaryPrompt?: string
 } & (
   | { family: 'two_tower' | 'one_tower' /** All that apply, with their defaults. */; settings: DiffusionSettings }
   | { family: 'base_lcm' /** All that apply, with their defaults. */; settings: BaseLcmSettings }

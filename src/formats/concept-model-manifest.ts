@@ -15,8 +15,16 @@ export interface OneTowerManifest extends DiffusionManifest {
   architecture: OneTowerArchitecture
 }
 
-interface DiffusionManifest {
+interface CommonManifest {
   file: string
+  /**
+   * The sentence, in English, that a document's summary followed in training; the summary ended with the end of text. None where the model has not
+   * learnt to summarise.
+   */
+  summaryPrompt?: string
+}
+
+interface DiffusionManifest extends CommonManifest {
   scheduler: {
     num_diffusion_train_steps: number
     beta_schedule: (typeof betaSchedules)[number]
@@ -39,9 +47,8 @@ interface DiffusionManifest {
 }
 
 /** A Base-LCM: its prediction is the next concept. */
-export interface BaseLcmManifest {
+export interface BaseLcmManifest extends CommonManifest {
   family: 'base_lcm'
-  file: string
   architecture: BaseLcmArchitecture
   /** Defaults a caller may override. */
   decoding: CommonDecoding & {
@@ -53,9 +60,8 @@ export interface BaseLcmManifest {
 }
 
 /** A Quant-LCM: it refines a concept codebook by codebook, -d by predicting units, -c by regressing the concept and taking near centroids. */
-export interface QuantLcmManifest {
+export interface QuantLcmManifest extends CommonManifest {
   family: QuantLcmFamily
-  file: string
   architecture: QuantLcmArchitecture
   /** Defaults a caller may override. */
   decoding: CommonDecoding & {
@@ -145,7 +151,7 @@ function parseDiffusion(model: Field, files: Record<string, unknown>): Diffusion
   const trainSteps = scheduler.at('num_diffusion_train_steps').integer(1, 100_000)
   const decoding = model.at('decoding')
   return {
-    file: model.at('file').file(files),
+    ...parseCommon(model, files),
     scheduler: {
       num_diffusion_train_steps: trainSteps,
       beta_schedule: scheduler.at('beta_schedule').oneOf(betaSchedules),
@@ -170,7 +176,7 @@ function parseBaseLcm(model: Field, files: Record<string, unknown>, dim: number)
   const decoding = model.at('decoding')
   return {
     family: 'base_lcm',
-    file: model.at('file').file(files),
+    ...parseCommon(model, files),
     architecture: { ...parseSizes(architecture, dim), layers: architecture.at('layers').integer(1, 1024) },
     decoding: {
       sample: decoding.at('sample').oneOf([true, false]),
@@ -185,7 +191,7 @@ function parseQuantLcm(family: QuantLcmFamily, model: Field, files: Record<strin
   const decoding = model.at('decoding')
   return {
     family,
-    file: model.at('file').file(files),
+    ...parseCommon(model, files),
     architecture: {
       ...parseSizes(architecture, dim),
       layers: architecture.at('layers').integer(1, 1024),
@@ -200,6 +206,12 @@ function parseQuantLcm(family: QuantLcmFamily, model: Field, files: Record<strin
       ...parseCommonDecoding(decoding),
     },
   }
+}
+
+function parseCommon(model: Field, files: Record<string, unknown>): CommonManifest {
+  const summaryPrompt = model.at('summaryPrompt')
+  const file = model.at('file').file(files)
+  return summaryPrompt.value === undefined ? { file } : { file, summaryPrompt: summaryPrompt.matching(/[\p{L}\p{N}]/u) }
 }
 
 function parseSizes(architecture: Field, dim: number): CommonArchitecture {

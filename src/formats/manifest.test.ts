@@ -43,6 +43,7 @@ function example() {
       'two-tower': {
         family: 'two_tower',
         file: 'two-tower.safetensors',
+        summaryPrompt: 'In short.',
         architecture: {
           sonar_dim: 256,
           model_dim: 256,
@@ -166,6 +167,15 @@ describe('parseManifest', () => {
     expect(manifest.conceptModels['two-tower']).toMatchObject({ scheduler: { beta_start: 0.001 } })
   })
 
+  test('a concept model of any family may have learnt to summarise', () => {
+    for (const name of Object.keys(example().conceptModels)) {
+      const json = changed(`conceptModels.${name}.summaryPrompt`, 'To sum up:')
+      expect(parseManifest(json).conceptModels[name]).toMatchObject({ summaryPrompt: 'To sum up:' })
+      const without = parseManifest(changed(`conceptModels.${name}.summaryPrompt`, undefined))
+      expect(without.conceptModels[name]).not.toHaveProperty('summaryPrompt')
+    }
+  })
+
   test('a folder may have a space only', () => {
     const { defaultConceptModel, ...rest } = example()
     const spaceOnly = { ...rest, conceptModels: {}, defaultConceptModel: '' }
@@ -173,8 +183,8 @@ describe('parseManifest', () => {
     expect(parseManifest({ ...rest, conceptModels: {}, defaultConceptModel })).toEqual(spaceOnly)
   })
 
-  // A folder may have fewer concept models, as long as the default is there.
-  const optional = ['base-lcm', 'one-tower', 'quant-lcm-c', 'quant-lcm-d'].map((name) => `conceptModels.${name}`)
+  // A folder may have fewer concept models, as long as the default is there, and they need not summarise.
+  const optional = ['base-lcm', 'one-tower', 'quant-lcm-c', 'quant-lcm-d', 'two-tower.summaryPrompt'].map((name) => `conceptModels.${name}`)
   test.each(paths(example()).filter((path) => !optional.includes(path)))('a missing %s is a ModelFormatError', (path) => {
     expect(() => parseManifest(changed(path, undefined))).toThrow(ModelFormatError)
   })
@@ -207,6 +217,10 @@ describe('parseManifest', () => {
     ['conceptModels.quant-lcm-d.decoding.topK', 1.5],
     ['conceptModels.quant-lcm-d.decoding.temperature', -1],
     ['conceptModels.quant-lcm-c.decoding.guidanceScale', null],
+    ['conceptModels.two-tower.summaryPrompt', ' … '],
+    ['conceptModels.base-lcm.summaryPrompt', null],
+    ['conceptModels.one-tower.summaryPrompt', ''],
+    ['conceptModels.quant-lcm-c.summaryPrompt', ['In short.']],
     ['conceptModels.two-tower.family', 'base_lcm'],
     ['conceptModels.base-lcm.family', 'two_tower'],
     ['conceptModels.base-lcm.file', 'other.safetensors'],
