@@ -20,6 +20,7 @@ from .config import (
     MAX_CHARACTERS,
     MAX_TOKENS,
     PAD,
+    SUMMARY,
     UNK,
     Profile,
 )
@@ -44,6 +45,7 @@ KINDS = {
     "quant-lcm-c": "a Quant-LCM-c",
     "quant-lcm-d": "a Quant-LCM-d",
 }
+SUMMARISERS = ("base-lcm", "two-tower")
 STOPPING = {"endOfTextThreshold": 0.9, "stopOnRepetitionThreshold": 0.9, "beam": 5}
 # The paper's for several sentences (lcm.md §7); -c's temperature is its 0.005 over the mean squared length of a centred SONAR concept.
 REFINEMENTS = {
@@ -89,6 +91,10 @@ def export(
         if (work / f"{kind}.pt").exists():
             models[kind], sizes = load_trained(QUANT_LCMS[kind], work, kind)
             concept_models[kind] = quant_entry(kind, sizes, refinement)
+    if learnt_summaries(work):
+        for kind in SUMMARISERS:
+            if (work / f"{kind}.pt").exists():
+                concept_models[kind]["summaryPrompt"] = SUMMARY
     default = default_concept_model(work, list(concept_models), default)
     export_graphs(space.encoder, space.decoder, folder)
     for kind, model in models.items():
@@ -108,6 +114,12 @@ def export(
     }
     verify_folder(space, folder, manifest, models)
     return write_manifest(folder, manifest)
+
+
+def learnt_summaries(work: Path) -> bool:
+    """Whether documents that end in their summary are among the text that the concept models are trained on."""
+    counts = work / "text" / "counts.json"
+    return counts.exists() and json.loads(counts.read_text()).get("summaries.train", 0) > 0
 
 
 def default_concept_model(work: Path, names: list[str], wished: str | None = None) -> str:

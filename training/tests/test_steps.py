@@ -12,6 +12,7 @@ import torch
 
 from noema_training.__main__ import main
 from noema_training.base_lcm import BaseLcm
+from noema_training.config import SUMMARY
 from noema_training.export import BETTER_MODEL, default_concept_model, round_weights
 from noema_training.graphs import export_graphs
 from noema_training.runtime import ExportedSpace, load_base, load_one_tower, load_quant, load_two_tower
@@ -137,6 +138,7 @@ def test_tuned_settings_reach_the_manifest_and_scores_the_card(trained):
             *sizes
         }
         assert tuple(entry["decoding"][key] for key in ("guidanceScale", "temperature", "topK")) == defaults
+    assert _summary_prompts(manifest) == {"two-tower": SUMMARY, "base-lcm": SUMMARY}
     card = (folder / "MODEL_CARD.md").read_text()
     assert "Round trip" in card and "### Summaries" in card
     assert "300 ms by base-lcm" in card and "loaded in 2.5 s" in card
@@ -196,6 +198,19 @@ def test_two_concept_models_are_exported_and_scored_without_anything_else(traine
     (work / "two-tower.pt").unlink()
     (work / BETTER_MODEL).unlink()
     assert default_concept_model(work, ["two-tower", "base-lcm"]) == "base-lcm"
+
+    run(work, "export", "--out", str(folder))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert _summary_prompts(manifest) == {"base-lcm": SUMMARY}, "the Two-Tower model is untrained"
+    counts = work / "text" / "counts.json"
+    counts.write_text(json.dumps(json.loads(counts.read_text()) | {"summaries.train": 0}))
+    run(work, "export", "--out", str(folder))
+    assert _summary_prompts(json.loads((folder / "manifest.json").read_text())) == {}
+
+
+def _summary_prompts(manifest: dict) -> dict[str, str]:
+    models = manifest["conceptModels"].items()
+    return {name: entry["summaryPrompt"] for name, entry in models if "summaryPrompt" in entry}
 
 
 def _matching(names: list[str], patterns: tuple[str, ...]) -> set[str]:
