@@ -44,17 +44,17 @@ function visitOn(on: ConceptModel, storage: MemoryStorage, identity = 'model'): 
   return { on, memory: new DocumentMemory(on, new ConceptStates({ storage, chunkBytes }), identity) }
 }
 
-/** Continues a document by `count` concepts, as the engine does. */
-async function go({ on, memory }: Visit, document: Float32Array, count = 2) {
+/** Continues a document by `count` concepts, as the engine does; only the first `kept` rows may be stored. */
+async function go({ on, memory }: Visit, document: Float32Array, count = 2, kept?: number) {
   const rows = await memory.recall(document)
   const found: Float32Array[] = []
   const sampling = { steps: 3, guidanceScale: 2, temperature: 0.3 }
   for await (const { concept } of generate(on, document, { noise: seededNoise(2), sampling, maxConcepts: count })) {
-    if (found.length === 0) memory.keep()
+    if (found.length === 0) memory.keep(kept)
     memory.extend(concept)
     found.push(concept)
   }
-  memory.keep()
+  memory.keep(kept)
   await memory.stored()
   return { rows, found: joined(...found) }
 }
@@ -126,6 +126,27 @@ describe.each(onMachines)('$name on $backend', ({ backend, loadOn }) => {
     expect((await go(visit(storage), appended)).rows).toEqual({ remembered: 0, restored: 31, computed: 0 })
     expect((await go(here, appended)).rows).toEqual({ remembered: 20, restored: 11, computed: 0 })
   })
+
+  test.each([16, 20])(
+    'of a text of %i concepts with more behind it, the text alone is stored when nothing else is to be kept',
+    async (length) => {
+      const storage = new MemoryStorage()
+      const text = concepts(length)
+      const asked = joined(text, concepts(1, 9))
+      const here = visit(storage)
+      const { rows, found } = await go(here, asked, 3, length)
+      expect(rows).toEqual({ remembered: 0, restored: 0, computed: length + 1 })
+      expect(found).toEqual(await cold(asked, 3))
+      const answered = joined(asked, found)
+      const reloaded = await go(visit(storage), answered, 1, length)
+      expect(reloaded.rows).toEqual({ remembered: 0, restored: length, computed: 4 })
+      expect((await go(here, answered, 1, length)).rows).toEqual({ remembered: length + 3, restored: 0, computed: 1 })
+      // What is kept of the text afterwards is all that grows out of it.
+      const longer = await go(here, joined(text, concepts(1, 5)))
+      expect(longer.rows).toEqual({ remembered: length, restored: 0, computed: 1 })
+      expect((await go(visit(storage), joined(text, concepts(1, 5)))).rows).toEqual({ remembered: 0, restored: length + 1, computed: 0 })
+    },
+  )
 
   test('any history of visits, edits and growth gives the concepts of a cold start', async () => {
     const letter = fc.integer({ min: 1, max: 2 })
