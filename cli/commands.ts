@@ -186,10 +186,11 @@ export async function inspect({ model, backend, json }: Common) {
   if (json) return printJson(info)
   console.log(`model      ${info.name} ${info.version} (${info.licence})`)
   console.log(`space      ${info.dim} dimensions, ${info.languages.map(({ code }) => code).join(' ')}`)
-  for (const [name, { family, maxConcepts, settings }] of Object.entries(info.conceptModels)) {
+  for (const [name, { family, maxConcepts, settings, summaryPrompt }] of Object.entries(info.conceptModels)) {
     const values = Object.entries(settings).map(([setting, value]) => `${setting} ${value}`)
+    const skills = summaryPrompt === undefined ? [] : ['summarises']
     console.log(
-      `concepts   ${name}${name === info.defaultConceptModel ? ' (default)' : ''}: ${family}, up to ${maxConcepts} concepts, ${values.join(', ')}`,
+      `concepts   ${name}${name === info.defaultConceptModel ? ' (default)' : ''}: ${[family, ...skills, `up to ${maxConcepts} concepts`, ...values].join(', ')}`,
     )
   }
   console.log(`backend    ${info.device.backend}`)

@@ -11,16 +11,25 @@ export interface InputDocument {
 
 /** A file's text. @throws CommandError when it cannot be read or is not UTF-8. */
 export function readText(file: string): string {
+  return decoded(file, file)
+}
+
+/** Everything that comes in until its end. @throws CommandError when it cannot be read or is not UTF-8. */
+export function readStandardInput(): string {
+  return decoded(0, 'Standard input')
+}
+
+function decoded(file: string | number, name: string): string {
   let bytes: Buffer
   try {
     bytes = readFileSync(file)
   } catch (error) {
-    throw new CommandError('usage', `${file} cannot be read: ${(error as Error).message}.`)
+    throw new CommandError('usage', `${name} cannot be read: ${(error as Error).message}.`)
   }
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch {
-    throw new CommandError('usage', `${file} is not a UTF-8 text file.`)
+    throw new CommandError('usage', `${name} is not UTF-8 text.`)
   }
 }
 

@@ -1,6 +1,7 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { bench, conformance, continueText, decode, encode, inspect, predict, search, translate, verifySonar } from './commands'
 import { continueMany } from './continue-many'
+import { summarize } from './summarize'
 
 const program = new Command('noema')
   .description('A concept model in headless Chromium: the same page and worker that serve users.')
@@ -65,6 +66,21 @@ withText(withSampling(program.command('continue')))
   .addOption(backend())
   .addOption(json())
   .action((options) => (options.samples === undefined && options.texts === undefined ? continueText(options) : continueMany(options)))
+
+withText(withSampling(program.command('summarize')))
+  .description('summarise a text: --text, --file or else what comes in on standard input')
+  .addOption(new Option('--text <text>', 'the text'))
+  .addOption(new Option('--file <file>', 'a file with the text').conflicts('text'))
+  .addOption(
+    new Option('--ratio <r>', 'sentences of the summary at most, as a share of those of the text, 0 to 1').argParser(number).default(0.2),
+  )
+  .addOption(language())
+  .addOption(new Option('--to <code>', 'language to write in (default: --language)'))
+  .addOption(conceptModel())
+  .addOption(model())
+  .addOption(backend())
+  .addOption(json())
+  .action(summarize)
 
 program
   .command('search')
