@@ -1,6 +1,17 @@
 import { expect, test } from 'vitest'
 import type { Noema } from '../api'
-import { applies, continueOptions, type Dials, firstDials, fitToDial, matchingPreset, presetOf, presets } from './dials'
+import {
+  applies,
+  continueOptions,
+  type Dials,
+  firstDials,
+  fitToDial,
+  matchingPreset,
+  presetOf,
+  presets,
+  summarizes,
+  summaryOptions,
+} from './dials'
 
 type ConceptModelInfo = Noema['info']['conceptModels'][string]
 
@@ -53,6 +64,31 @@ test('a Quant-LCM is sent guidance and temperature alone', () => {
     beam: 4,
   })
   expect(matchingPreset(quantInfo, { ...dials, steps: 77, initialNoiseScale: 2 })).toBe('balanced')
+})
+
+test('a summary takes the dials but the number of sentences, the recall and the temperature', () => {
+  const dials: Dials = { ...firstDials, ...presetOf(info, 'base-lcm', 'bold'), concepts: 9, recall: 2, to: 'spa_Latn', seed: 4 }
+  expect(summaryOptions(info, { ...dials, conceptModel: 'base-lcm' })).toEqual({
+    conceptModel: 'base-lcm',
+    seed: 4,
+    beam: 5,
+    to: 'spa_Latn',
+  })
+  expect(summaryOptions(info, { ...dials, conceptModel: 'two-tower', steps: 12 })).toEqual({
+    conceptModel: 'two-tower',
+    seed: 4,
+    beam: 5,
+    to: 'spa_Latn',
+    steps: 12,
+    guidance: 1,
+    initialNoiseScale: 1.25,
+  })
+})
+
+test('a concept model summarises when its folder says after which sentence', () => {
+  const { 'base-lcm': base, 'two-tower': twoTower } = info.conceptModels
+  const able = { ...info, conceptModels: { able: { ...base!, summaryPrompt: 'In short.' }, 'two-tower': twoTower! } }
+  expect(['able', 'two-tower', 'none'].map((name) => summarizes(able, name))).toEqual([true, false, false])
 })
 
 test('what is typed becomes the nearest number that the dial has', () => {

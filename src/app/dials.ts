@@ -1,4 +1,4 @@
-import type { ContinueSessionOptions, Noema } from '../api'
+import type { ContinueSessionOptions, Noema, SummarizeSessionOptions } from '../api'
 
 type ModelInfo = Noema['info']
 
@@ -106,6 +106,23 @@ export function applies(info: ModelInfo, conceptModel: string, name: NumberDial)
 /** Whether the concept model draws its concepts from noise, step by step. */
 export function denoises(info: ModelInfo, conceptModel: string): boolean {
   return applies(info, conceptModel, 'steps')
+}
+
+/** Whether the concept model has learnt to summarise. */
+export function summarizes(info: ModelInfo, conceptModel: string): boolean {
+  return info.conceptModels[conceptModel]?.summaryPrompt !== undefined
+}
+
+/** What `Session.summarize` is asked for; the temperature is left to its default, which is none for a Base-LCM. */
+export function summaryOptions(info: ModelInfo, dials: Dials): SummarizeSessionOptions {
+  const {
+    concepts: _concepts,
+    recall: _recall,
+    trajectory: _trajectory,
+    temperature: _temperature,
+    ...options
+  } = continueOptions(info, dials)
+  return options
 }
 
 /** What `Session.continue` is asked for: only what the concept model takes, and the way of the denoising to be shown. */

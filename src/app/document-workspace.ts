@@ -167,6 +167,7 @@ export class DocumentWorkspace extends PageState {
     const session = await (this.noema as Noema).open(id)
     this.session = session
     this.#undo = []
+    this.summary = null
     this.highlighted = null
     preferences.document = id
     return session

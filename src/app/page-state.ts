@@ -1,5 +1,5 @@
 import type { DocumentSentence, DocumentSummary, Noema, Progress, RowCounts, Session } from '../api'
-import { type Dials, firstDials, type Preset, presetOf } from './dials'
+import { type Dials, firstDials, type Preset, presetOf, summarizes } from './dials'
 import { takeDraft } from './kept-draft'
 import { floresCodes, type InterfaceLanguage, interfaceLanguages, type Messages } from './messages'
 import { preferences } from './preferences'
@@ -12,6 +12,7 @@ export type Outcome =
   | 'waiting'
   | 'reading'
   | 'outlining'
+  | 'summarizing'
   | 'translating'
   | 'remembering'
   | 'stopped'
@@ -41,6 +42,8 @@ export class PageState extends EventTarget {
   draftLanguage: string = floresCodes[this.interfaceLanguage]
   /** Points to be expanded, one a line. */
   outline = ''
+  /** The open document in short, as far as it is written, in one language (FLORES-200). */
+  summary: { sentences: readonly string[]; language: string } | null = null
   dials: Dials = { ...firstDials }
   outcome: Outcome | null = null
   error: unknown = null
@@ -66,6 +69,11 @@ export class PageState extends EventTarget {
 
   get messages(): Messages {
     return interfaceLanguages[this.interfaceLanguage]
+  }
+
+  /** Whether the chosen concept model has learnt to; as long as no model is there, it is believed to. */
+  get canSummarize(): boolean {
+    return !this.noema || summarizes(this.noema.info, this.dials.conceptModel)
   }
 
   /** Tells that state has changed. */

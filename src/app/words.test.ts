@@ -24,6 +24,8 @@ describe('words of the page', () => {
   test('no message is empty, in any language', () => {
     for (const messages of Object.values(interfaceLanguages)) {
       for (const text of texts(messages)) expect(text.trim()).not.toBe('')
+      expect(messages.summaryUnused('base-lcm')).toContain('base-lcm')
+      expect(messages.summaryOf('My walk')).toMatch(/^My walk \(.+\)$/)
       expect(messages.sentence(3, 'Hello.', true)).toContain('3')
       expect(messages.download('1 MB', '9 MB')).toMatch(/1 MB.*9 MB/)
       expect(messages.mapNearest(4, 2, '0.81')).toMatch(/4.*2.*0\.81/)

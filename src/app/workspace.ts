@@ -1,5 +1,5 @@
 import type { Noema, RememberedConcept, Session } from '../api'
-import { continueOptions } from './dials'
+import { continueOptions, summaryOptions } from './dials'
 import { DocumentWorkspace, newId } from './document-workspace'
 import { rows } from './numbers'
 import type { Outcome } from './page-state'
@@ -79,6 +79,41 @@ export class Workspace extends DocumentWorkspace {
   }
 
   /**
+   * Puts the draft into the document and has the model say it in short; the document does not hold that.
+   * @param ratio see `Session.summarize`
+   */
+  summarize(ratio: number): Promise<void> {
+    return this.run(async (session, noema, signal) => {
+      await this.keep(session)
+      if (!(await this.#addDraft(session, signal))) return this.say('nothingYet')
+      this.summary = null
+      this.say('summarizing')
+      const stream = session.summarize({ ...summaryOptions(noema.info, this.dials), ratio, signal })
+      const sentences: string[] = []
+      for (;;) {
+        const { value, done } = await stream.next()
+        if (done) {
+          this.measured = { ...this.measured, rows: value.rows }
+          this.outcome = value.stop === 'repetition' ? 'repeated' : null
+          return
+        }
+        sentences.push(value.text)
+        this.summary = { sentences: sentences.filter(hasWord), language: value.language }
+        this.changed()
+      }
+    })
+  }
+
+  /** Opens the summary as a new document. */
+  openSummary(): Promise<void> {
+    return this.run(async (session, noema, signal) => {
+      if (!this.summary || this.summary.sentences.length === 0) return this.say('nothingYet')
+      const title = session.title && this.messages.summaryOf(session.title).slice(0, 200)
+      await this.#openWritten(noema, { ...this.summary, title }, signal)
+    })
+  }
+
+  /**
    * Opens a new document with every concept of this one in the words of another language.
    * @param title of the new document; empty for none
    */
@@ -88,14 +123,23 @@ export class Workspace extends DocumentWorkspace {
       const texts = await this.readings.read(noema, language, { sentences: this.sentences, concepts: this.concepts, signal })
       const translated = texts.filter(hasWord)
       if (translated.length === 0) return this.say('nothingYet')
-      const session = await noema.open(newId())
-      // As paragraphs of their own they stay the sentences that they are.
-      await session.append(translated.join('\n\n'), { language, signal })
-      if (title) await session.rename(title)
-      await this.open(session.id)
+      await this.#openWritten(noema, { sentences: translated, language, title }, signal)
       this.readings.language = null
       this.outcome = null
     })
+  }
+
+  /** Opens a new document. */
+  async #openWritten(
+    noema: Noema,
+    { sentences, language, title }: { sentences: readonly string[]; language: string; title: string },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const session = await noema.open(newId())
+    // As paragraphs of their own they stay the sentences that they are.
+    await session.append(sentences.join('\n\n'), { language, signal })
+    if (title) await session.rename(title)
+    await this.open(session.id)
   }
 
   /** Puts the draft into the document. @returns whether the document has a sentence */

@@ -1,6 +1,8 @@
 import { css, html } from 'lit'
 import { controls } from './controls'
+import { folds } from './folds'
 import { shortLanguage } from './messages'
+import './summary-tool'
 import { WorkspaceElement } from './workspace-element'
 
 const mostPoints = 12
@@ -14,39 +16,12 @@ class WritingTools extends WorkspaceElement {
 
   static override styles = [
     controls,
+    folds,
     css`
       :host {
         display: block;
         margin-top: 0.6rem;
         font-size: 0.9375rem;
-      }
-
-      summary {
-        padding: 0.2rem 0;
-        color: var(--quiet);
-        cursor: pointer;
-      }
-
-      p {
-        margin: 0.25rem 0 0.5rem;
-      }
-
-      .row {
-        display: flex;
-        flex-wrap: wrap;
-        align-items: center;
-        gap: 0.5rem 1rem;
-        margin-bottom: 0.5rem;
-      }
-
-      label {
-        display: flex;
-        align-items: center;
-        gap: 0.4rem;
-      }
-
-      input {
-        width: 4rem;
       }
 
       textarea {
@@ -70,7 +45,7 @@ class WritingTools extends WorkspaceElement {
   }
 
   override render() {
-    return this.#outline()
+    return html`${this.#outline()}<summary-tool .workspace=${this.workspace}></summary-tool>`
   }
 
   #outline() {

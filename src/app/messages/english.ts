@@ -55,6 +55,16 @@ export const english = {
   noOutline: 'Write an outline first.',
   saveReading: (language: string) => `Save as a new document in ${language}`,
 
+  summary: 'Summary',
+  summaryMeaning:
+    'The model says the text in short; the text stays as it is. It is a small model: read the summary as a suggestion, and not in place of the text.',
+  summaryUnused: (model: string) => `${model} has not learnt to summarise.`,
+  summaryShare: 'Most sentences, in % of the text',
+  summarize: 'Summarise',
+  summarizing: 'Reading the text for a summary…',
+  openSummary: 'Open as a new document',
+  summaryOf: (title: string) => `${title} (summary)`,
+
   sample: ['Once upon a time there was a little girl.', 'She lived near a big forest.'],
   text: 'Text',
   readBeside: 'Read beside it in',

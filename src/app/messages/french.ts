@@ -56,6 +56,16 @@ export const french: Messages = {
   noOutline: 'Écrivez d’abord un plan.',
   saveReading: (language) => `Enregistrer comme nouveau document : ${language}`,
 
+  summary: 'Résumé',
+  summaryMeaning:
+    'Le modèle dit le texte en bref ; le texte reste comme il est. C’est un petit modèle : prenez le résumé comme une suggestion, et non à la place du texte.',
+  summaryUnused: (model) => `${model} n’a pas appris à résumer.`,
+  summaryShare: 'Phrases au plus, en % du texte',
+  summarize: 'Résumer',
+  summarizing: 'Lecture du texte pour un résumé…',
+  openSummary: 'Ouvrir comme nouveau document',
+  summaryOf: (title) => `${title} (résumé)`,
+
   sample: ['Il était une fois une petite fille.', 'Elle vivait près d’une grande forêt.'],
   text: 'Texte',
   readBeside: 'Lire à côté en',

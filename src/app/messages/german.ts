@@ -57,6 +57,16 @@ export const german: Messages = {
   noOutline: 'Schreiben Sie zuerst eine Gliederung.',
   saveReading: (language) => `Als neues Dokument speichern: ${language}`,
 
+  summary: 'Zusammenfassung',
+  summaryMeaning:
+    'Das Modell sagt den Text in Kürze; der Text bleibt, wie er ist. Es ist ein kleines Modell: Nehmen Sie die Zusammenfassung als Vorschlag und nicht an Stelle des Textes.',
+  summaryUnused: (model) => `${model} hat nicht gelernt, zusammenzufassen.`,
+  summaryShare: 'Höchstens so viele Sätze, in % des Textes',
+  summarize: 'Zusammenfassen',
+  summarizing: 'Liest den Text für eine Zusammenfassung…',
+  openSummary: 'Als neues Dokument öffnen',
+  summaryOf: (title) => `${title} (Zusammenfassung)`,
+
   sample: ['Es war einmal ein kleines Mädchen.', 'Sie lebte an einem großen Wald.'],
   text: 'Text',
   readBeside: 'Daneben lesen auf',

@@ -56,6 +56,16 @@ export const spanish: Messages = {
   noOutline: 'Escriba primero un esbozo.',
   saveReading: (language) => `Guardar como documento nuevo: ${language}`,
 
+  summary: 'Resumen',
+  summaryMeaning:
+    'El modelo dice el texto en breve; el texto queda como está. Es un modelo pequeño: tome el resumen como una sugerencia, y no en lugar del texto.',
+  summaryUnused: (model) => `${model} no ha aprendido a resumir.`,
+  summaryShare: 'Frases como máximo, en % del texto',
+  summarize: 'Resumir',
+  summarizing: 'Leyendo el texto para un resumen…',
+  openSummary: 'Abrir como documento nuevo',
+  summaryOf: (title) => `${title} (resumen)`,
+
   sample: ['Había una vez una niña pequeña.', 'Vivía cerca de un gran bosque.'],
   text: 'Texto',
   readBeside: 'Leer al lado en',
