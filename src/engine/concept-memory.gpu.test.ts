@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { InvalidInput, WebGpuUnavailable } from '../errors'
 import { type Gpu, requestGpu } from '../gpu'
 import { Random } from '../models/random'
@@ -174,4 +174,84 @@ test('a chunk damaged underneath is left out, and a lost device costs nothing bu
   expect(left).toHaveLength(36)
   expect(left.every(({ source }) => source.index >= 64)).toBe(true)
   device.destroy()
+})
+
+test('a GPU without room for all shards, and one that is lost while they are filled, leave the search to the store', async () => {
+  const storage = new MemoryStorage()
+  const list = sentences(400, 1)
+  await tab(storage).append(notes, list)
+  const query = sentences(1, 2)[0]!.vector
+  const before = wanted([[notes, list]], query, 9)
+  const { createBuffer } = GPUDevice.prototype
+  /** What happens when the third shard is made. */
+  const at = (work: (device: GPUDevice, descriptor: GPUBufferDescriptor) => GPUBufferDescriptor) =>
+    vi.spyOn(GPUDevice.prototype, 'createBuffer').mockImplementation(function (this: GPUDevice, descriptor) {
+      return createBuffer.call(this, descriptor.label === 'concepts 2' ? work(this, descriptor) : descriptor)
+    })
+  // As where memory ends, the buffer is refused after the call has returned.
+  const refuse = vi.fn((_: GPUDevice, { usage, ...rest }: GPUBufferDescriptor) => ({ ...rest, usage: usage | GPUBufferUsage.MAP_READ }))
+  const [full, growing] = [tab(storage), tab(storage)]
+  await growing.forget(notes)
+  await growing.append(notes, list.slice(0, 250))
+  expect(await found(growing, query, 9)).toEqual(wanted([[notes, list.slice(0, 250)]], query, 9))
+  at(refuse)
+  await growing.append(notes, list.slice(250))
+  expect(refuse).toHaveBeenCalledTimes(1)
+  // The refusal is not told to whoever uses the GPU next.
+  await gpu.finished()
+  for (const memory of [growing, full, growing, full]) expect(await found(memory, query, 9)).toEqual(before)
+  expect(refuse, 'a GPU that had no room is not filled again').toHaveBeenCalledTimes(2)
+  await gpu.finished()
+  vi.restoreAllMocks()
+  expect(await found(tab(storage), query, 9)).toEqual(before)
+
+  let device = await requestGpu()
+  const lose = vi.fn((lost: GPUDevice, descriptor: GPUBufferDescriptor) => {
+    lost.destroy()
+    return descriptor
+  })
+  const memory = new ConceptMemory(space, async () => device, { storage, shardBytes })
+  at(lose)
+  expect(await found(memory, query, 9)).toEqual(before)
+  expect(lose).toHaveBeenCalledTimes(1)
+  vi.restoreAllMocks()
+  device = await requestGpu()
+  expect(await found(memory, query, 9)).toEqual(before)
+  device.destroy()
+})
+
+test('without a GPU the store is read through once, as long as memory allows and nobody writes', async () => {
+  const storage = new MemoryStorage()
+  const read = vi.spyOn(storage, 'getMany')
+  /** How often chunks were read for a search that finds what it should. */
+  const reads = async (memory: ConceptMemory, sources: [MemorySource, RememberedSentence[]][]) => {
+    read.mockClear()
+    const query = sentences(1, 9)[0]!.vector
+    expect(await found(memory, query, 30)).toEqual(wanted(sources, query, 30))
+    return read.mock.calls.length
+  }
+  const memory = tabWithoutGpu(storage)
+  const [own, other] = [sentences(150, 1), sentences(100, 2)]
+  await memory.append(notes, own)
+  expect([await reads(memory, [[notes, own]]), await reads(memory, [[notes, own]])]).toEqual([1, 0])
+  await memory.replace(document('a'), other)
+  await memory.replace(notes, own.slice(0, 20))
+  const now: [MemorySource, RememberedSentence[]][] = [
+    [notes, own.slice(0, 20)],
+    [document('a'), other],
+  ]
+  expect(await reads(memory, now)).toBe(0)
+  await tabWithoutGpu(storage).forget(document('a'))
+  expect([await reads(memory, now.slice(0, 1)), await reads(memory, now.slice(0, 1))]).toEqual([1, 0])
+  await memory.forget()
+  expect(await reads(memory, [])).toBe(0)
+  await memory.append(notes, own)
+  const none = () => Promise.reject(new WebGpuUnavailable('none'))
+  const small = new ConceptMemory(space, none, { storage, keptBytes: 149 * dim * 4 })
+  expect([await reads(small, [[notes, own]]), await reads(small, [[notes, own]])]).toEqual([1, 1])
+  const large = new ConceptMemory(space, none, { storage, keptBytes: 150 * dim * 4 })
+  expect([await reads(large, [[notes, own]]), await reads(large, [[notes, own]])]).toEqual([1, 0])
+  await large.append(notes, sentences(1, 3))
+  const grown = [...own, ...sentences(1, 3)]
+  expect([await reads(large, [[notes, grown]]), await reads(large, [[notes, grown]])]).toEqual([1, 1])
 })

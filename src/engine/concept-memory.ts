@@ -12,6 +12,8 @@ const recallingSentences = 16
 export interface ConceptMemoryOptions extends RememberedConceptsOptions {
   /** Bytes of a shard on the GPU. Default: 128 MiB. */
   shardBytes?: number
+  /** Bytes of vectors that stay in memory from search to search where there is no GPU. Default: 256 MiB, 262144 vectors of 256 numbers. */
+  keptBytes?: number
 }
 
 /** A remembered sentence with what leads to it in the store. */
@@ -21,15 +23,18 @@ interface Hit extends IndexHit {
 
 /**
  * Concepts remembered in one space, and the search among them. The store is the source of truth; a GPU has a copy of the vectors, made at the first
- * search and again when another tab has written. Without a GPU, or without room on it, the store is read through by the plain definition of the
- * search; both give the same result to the last bit.
+ * search and again when another tab has written. Without a GPU, or without room on it, everything is compared by the plain definition of the search,
+ * from memory as far as that may be kept there, else read through in the store. All give the same result to the last bit.
  */
 export class ConceptMemory {
   readonly #dim: number
   readonly #store: RememberedConcepts
   readonly #openGpu: () => Promise<Gpu>
   readonly #shardBytes: number | undefined
+  readonly #keptBytes: number
   #index: { gpu: Gpu; concepts: ConceptIndex; revision: string } | undefined
+  /** What the store has, as it was found when it was last read through. */
+  #kept: { revision: string; chunks: Map<string, MemoryChunk> } | undefined
   /** Whether the GPU had no room for the index. */
   #tooLarge = false
 
@@ -37,11 +42,16 @@ export class ConceptMemory {
    * @param space.fingerprint says what the vectors depend on beside language and text
    * @param gpu may reject with WebGpuUnavailable
    */
-  constructor(space: { fingerprint: string; dim: number }, gpu: () => Promise<Gpu>, { shardBytes, ...options }: ConceptMemoryOptions = {}) {
+  constructor(
+    space: { fingerprint: string; dim: number },
+    gpu: () => Promise<Gpu>,
+    { shardBytes, keptBytes = 2 ** 28, ...options }: ConceptMemoryOptions = {},
+  ) {
     this.#dim = space.dim
     this.#store = new RememberedConcepts(space, options)
     this.#openGpu = gpu
     this.#shardBytes = shardBytes
+    this.#keptBytes = keptBytes
   }
 
   size(): Promise<number> {
@@ -54,17 +64,17 @@ export class ConceptMemory {
 
   /** As `RememberedConcepts.replace`. */
   async replace(source: MemorySource, sentences: readonly RememberedSentence[]): Promise<void> {
-    this.#follow(await this.#store.replace(source, sentences))
+    await this.#follow(await this.#store.replace(source, sentences))
   }
 
   /** As `RememberedConcepts.append`. */
   async append(source: MemorySource, sentences: readonly RememberedSentence[]): Promise<void> {
-    if (sentences.length > 0) this.#follow(await this.#store.append(source, sentences))
+    if (sentences.length > 0) await this.#follow(await this.#store.append(source, sentences))
   }
 
   /** Removes a source, or everything there is; in all spaces. */
   async forget(source?: MemorySource): Promise<void> {
-    this.#follow(await this.#store.forget(source))
+    await this.#follow(await this.#store.forget(source))
     if (!source) this.#release()
     this.#tooLarge = false
   }
@@ -134,10 +144,8 @@ export class ConceptMemory {
       }
       return null
     } catch (error) {
-      this.#release()
-      const { code } = error as { code?: string }
-      if (code === 'kernel-error') this.#tooLarge = true
-      else if (code !== 'device-lost') throw error
+      const code = this.#giveUp(error)
+      if (code !== 'kernel-error' && code !== 'device-lost') throw error
       return null
     }
   }
@@ -167,45 +175,89 @@ export class ConceptMemory {
     this.#release()
     const concepts = await ConceptIndex.open(gpu, this.#dim, this.#shardBytes)
     this.#index = { gpu, concepts, revision }
-    for await (const chunks of this.#store.chunks()) for (const chunk of chunks) concepts.put(chunk, chunk.vectors)
+    for await (const chunks of this.#store.chunks()) {
+      for (const chunk of chunks) concepts.put(chunk, chunk.vectors)
+      // Whether there is room is told to this call, before more is read, and to no other.
+      await gpu.finished()
+    }
     return concepts
   }
 
-  /** Does on the index what was done to the store, unless another tab's write came between. */
-  #follow({ before, after, put, gone }: MemoryChange): void {
+  /** Does in memory and on the GPU what was done to the store, unless another tab's write came between. */
+  async #follow({ before, after, put, gone }: MemoryChange): Promise<void> {
+    const kept = this.#kept?.revision === before ? this.#kept : undefined
+    this.#kept = undefined
+    if (kept) {
+      for (const key of gone) kept.chunks.delete(key)
+      for (const chunk of put) kept.chunks.set(chunk.key, chunk)
+      if (bytesOf(kept.chunks.values()) <= this.#keptBytes) this.#kept = { ...kept, revision: after }
+    }
     if (this.#index?.revision !== before) return
-    const { concepts } = this.#index
+    const { gpu, concepts } = this.#index
     try {
       for (const key of gone) concepts.delete(key)
       for (const chunk of put) concepts.put(chunk, chunk.vectors)
       this.#index.revision = after
-    } catch {
-      this.#release()
+      await gpu.finished()
+    } catch (error) {
+      this.#giveUp(error)
     }
+  }
+
+  /** Lets go of the index after an error, for good where the GPU has no room for it. @returns the error's code */
+  #giveUp(error: unknown): string | undefined {
+    this.#release()
+    const { code } = error as { code?: string }
+    if (code === 'kernel-error') this.#tooLarge = true
+    return code
   }
 
   #release(): void {
     this.#index?.concepts.destroy()
     this.#index = undefined
+    this.#kept = undefined
   }
 
-  /** The definition of the search, over everything in the store. */
+  /** Everything in the store, a few chunks at a time; from memory when nothing has been written since it was read. */
+  async *#chunks(): AsyncGenerator<Iterable<MemoryChunk>> {
+    const revision = await this.#store.revision()
+    if (this.#kept?.revision === revision) return yield this.#kept.chunks.values()
+    this.#kept = undefined
+    const chunks = new Map<string, MemoryChunk>()
+    let bytes = 0
+    for await (const some of this.#store.chunks()) {
+      yield some
+      bytes += bytesOf(some)
+      if (bytes > this.#keptBytes) chunks.clear()
+      else for (const chunk of some) chunks.set(chunk.key, chunk)
+    }
+    if (bytes <= this.#keptBytes) this.#kept = { revision, chunks }
+  }
+
+  /** The definition of the search, over everything there is. */
   async #scan(queries: Float32Array, k: number, wanted: (hit: Hit) => boolean): Promise<Hit[]> {
     const split = Array.from({ length: queries.length / this.#dim }, (_, i) => queries.subarray(i * this.#dim, (i + 1) * this.#dim))
     let best: Hit[] = []
-    for await (const chunks of this.#store.chunks()) {
+    for await (const chunks of this.#chunks()) {
       for (const chunk of chunks) {
+        const least = best.length < k ? -1 : best[k - 1]!.cosine
         const hits = chunk.sentences.flatMap((_, offset): Hit[] => {
           const vector = chunk.vectors.subarray(offset * this.#dim, (offset + 1) * this.#dim)
           const cosines = split.map((query) => cosineReference(query, vector) ?? -2)
           const hit = { rows: { key: chunk.key, checksum: chunk.checksum }, offset, cosine: Math.max(...cosines), chunk }
-          return hit.cosine >= -1 && wanted(hit) ? [hit] : []
+          return hit.cosine >= least && wanted(hit) ? [hit] : []
         })
-        best = [...best, ...hits].sort(byCosine).slice(0, k)
+        if (hits.length > 0) best = [...best, ...hits].sort(byCosine).slice(0, k)
       }
     }
     return best
   }
+}
+
+function bytesOf(chunks: Iterable<MemoryChunk>): number {
+  let bytes = 0
+  for (const { vectors } of chunks) bytes += vectors.byteLength
+  return bytes
 }
 
 /** Each concept once, with its best cosine to any query. */

@@ -3,6 +3,7 @@ import { requireSeed } from '../models/generate'
 import type { ConceptOfMany as PredictedOfMany } from '../models/generate-many'
 import { despiteLoss } from './device-loss'
 import type { LoadedModel } from './loaded-model'
+import { continueManyDespiteLoss } from './many-despite-loss'
 import type { ConceptOfMany, ContinuedDocument, ContinueManyRequest } from './protocol'
 import { requireInteger } from './require-integer'
 import { wording } from './wording'
@@ -62,11 +63,9 @@ export async function continueMany(
       rows: { remembered: 0, restored: 0, computed: 0 },
     }),
   )
-  const places = documents.map(({ prompt }) => prompt.length / dim)
   const show = async (predicted: readonly PredictedOfMany[], milliseconds: number) => {
     for (const { document, stop } of predicted) if (stop) result[document]!.stop = stop
-    // After the loss of a device the concepts that were shown come once more.
-    const shown = predicted.filter(({ document, position, stop }) => stop !== 'end-of-text' && position >= places[document]!)
+    const shown = predicted.filter(({ stop }) => stop !== 'end-of-text')
     if (shown.length === 0) return
     const began = performance.now()
     const all = new Float32Array(shown.length * dim)
@@ -81,27 +80,23 @@ export async function continueMany(
     const timing = { predict: milliseconds, decode: performance.now() - began }
     for (const [row, { document: index, position, concept }] of shown.entries()) {
       const { document, sample, prompt } = documents[index]!
-      places[index] = position + 1
       const place = { document, sample, index: position - prompt.length / dim }
       // What is not there when the call ends is not heard any more.
       await onConcept({ ...place, text: decoded[row]!.text, language: to, embedding: concept, timing })
     }
   }
-  return despiteLoss(async () => {
-    const predictor = await model.conceptModel(conceptModel)
-    const generation = predictor.generateMany(documents, { concepts, sampling, signal })
-    try {
-      for (;;) {
-        const { value, done } = await generation.next()
-        if (!done) {
-          await show(value.concepts, value.milliseconds)
-          continue
-        }
-        for (const [index, rows] of value.entries()) result[index]!.rows = rows
-        return { result, stored: predictor.stored() }
+  const open = () => model.conceptModel(conceptModel)
+  const generation = continueManyDespiteLoss(open, documents, { concepts, sampling, signal })
+  try {
+    for (;;) {
+      const { value, done } = await generation.next()
+      if (done) {
+        for (const [index, rows] of value.rows.entries()) result[index]!.rows = rows
+        return { result, stored: value.stored }
       }
-    } finally {
-      await generation.return([])
+      await show(value.concepts, value.milliseconds)
     }
-  })
+  } finally {
+    await generation.return(undefined as never)
+  }
 }

@@ -9,7 +9,9 @@ import { baseLcmShapes, twoTowerShapes } from '../models/shapes'
 import { ConceptStates } from '../store/concept-states'
 import { MemoryStorage } from '../store/testing'
 import { continueDespiteLoss, type Ending } from './device-loss'
+import { continueManyDespiteLoss } from './many-despite-loss'
 import { Predictor } from './predictor'
+import type { RowCounts } from './protocol'
 
 const sizes = { sonar_dim: 12, model_dim: 32, heads: 4, ffn_inner: 40, max_seq_len: 120 }
 const thresholds = { endOfTextThreshold: 2, stopOnRepetitionThreshold: 2, beam: 1 }
@@ -132,5 +134,97 @@ describe('a device that is lost', () => {
     await expect(go(open, 1)).rejects.toThrow(DeviceLost)
     expect(devices.size).toBe(4)
     expect((await go(open, 1)).found.length).toBe(1)
+  })
+})
+
+describe('a device that is lost while several documents are continued', () => {
+  const short = new Random(6, 0).gaussians(3 * sizes.sonar_dim)
+  /** Two samples of one prompt, and a document of its own. */
+  const documents = [
+    { prompt, seed: 7 },
+    { prompt, seed: 8 },
+    { prompt: short, seed: 7 },
+  ]
+
+  /** @param onGroup called with the number of each group of concepts predicted together, from 0 */
+  async function goTogether(open: () => Promise<Predictor>, concepts: number, onGroup: (group: number) => void = () => undefined) {
+    const found: Float32Array[][] = documents.map(() => [])
+    const stops: (string | null)[] = documents.map(() => null)
+    const settings = { concepts, sampling: {}, signal: new AbortController().signal }
+    const generation = continueManyDespiteLoss(open, documents, settings)
+    for (let group = 0; ; group++) {
+      const { value, done } = await generation.next()
+      if (done) {
+        await value.stored
+        return { found, stops, rows: value.rows }
+      }
+      for (const { document, position, concept, stop } of value.concepts) {
+        const length = documents[document]!.prompt.length / sizes.sonar_dim
+        expect(position, 'every concept once and in its place').toBe(length + found[document]!.length)
+        found[document]!.push(concept)
+        stops[document] = stop
+      }
+      onGroup(group)
+    }
+  }
+
+  const computed = (...counts: number[]): RowCounts[] => counts.map((computed) => ({ remembered: 0, restored: 0, computed }))
+
+  test('at any call changes no concept and yields none twice', async () => {
+    const unbroken = await goTogether(opener(twoTower), 3)
+    const [total, points] = [calls, 4]
+    expect(unbroken.found[0]).toEqual((await go(opener(twoTower), 3)).found)
+    expect(unbroken.rows).toEqual(computed(20, 20, 3))
+    expect(total).toBeGreaterThan(100)
+    for (let n = 0; n < points; n++) {
+      const at = 1 + Math.round((n * (total - 2)) / (points - 1))
+      calls = 0
+      let losses = 0
+      onCall = (device) => {
+        if (calls !== at) return
+        losses++
+        device.destroy()
+      }
+      const { found, stops } = await goTogether(opener(twoTower), 3)
+      expect({ found, stops }, `lost at call ${at} of ${total}`).toEqual({ found: unbroken.found, stops: unbroken.stops })
+      expect(losses).toBe(1)
+    }
+  })
+
+  test('after every step, more often than a call bears without a step, they end as they would have', async () => {
+    let device: GPUDevice | undefined
+    onCall = (current) => {
+      device = current
+    }
+    const unbroken = await goTogether(opener(twoTower), 4)
+    let losses = 0
+    const lose = () => {
+      losses++
+      device!.destroy()
+    }
+    expect(await goTogether(opener(twoTower), 4, lose)).toEqual(unbroken)
+    expect(losses).toBe(4)
+  })
+
+  test('between two concepts keeps what had ended, and the rest ends where it would have', async () => {
+    const unbroken = await goTogether(opener(hasty), 5)
+    expect(unbroken.stops).toEqual(Array(3).fill('repetition'))
+    let device: GPUDevice | undefined
+    onCall = (current) => {
+      device = current
+    }
+    expect(await goTogether(opener(hasty), 5, (group) => group === 0 && device!.destroy())).toEqual(unbroken)
+  })
+
+  test('again and again ends the call with DeviceLost, and the next call works', async () => {
+    const open = opener(hasty)
+    const devices = new Set<GPUDevice>()
+    onCall = (device) => {
+      devices.add(device)
+      if (devices.size <= 4) device.destroy()
+    }
+    await expect(goTogether(open, 1)).rejects.toThrow(DeviceLost)
+    expect(devices.size).toBe(4)
+    expect((await goTogether(open, 1)).found.map(({ length }) => length)).toEqual([1, 1, 1])
   })
 })

@@ -7,7 +7,7 @@ import type { RowCounts } from './protocol'
 const mostLosses = 3
 
 /** Says whether what was lost with a device is to be done again. */
-class Tolerance {
+export class Tolerance {
   #losses = 0
 
   /** Something was finished. */

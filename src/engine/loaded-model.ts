@@ -169,7 +169,7 @@ export class LoadedModel {
   /** Sentences remembered with where they came from. Its code is loaded at first need: most pages remember nothing. */
   memory(): Promise<ConceptMemory> {
     this.#memory ??= import('./concept-memory').then(
-      ({ ConceptMemory }) => new ConceptMemory({ fingerprint: this.spaceFingerprint, dim: this.space.dim }, () => this.gpu()),
+      ({ ConceptMemory }) => new ConceptMemory({ fingerprint: this.spaceFingerprint, dim: this.space.dim }, () => this.#searchingGpu()),
     )
     return this.#memory
   }
@@ -229,6 +229,13 @@ export class LoadedModel {
       this.space.decode(concept, { language: 'eng_Latn', beam: this.beam, maxTokens: Math.min(12, space.maxTokens), signal }),
     ])
     if (predicted.status === 'rejected') throw predicted.reason
+  }
+
+  /** @throws WebGpuUnavailable for an adapter that runs shaders on the processor too: it searches many times slower than the processor by itself. */
+  async #searchingGpu(): Promise<Gpu> {
+    const gpu = await this.gpu()
+    if (gpu.info.software) throw new WebGpuUnavailable('This adapter runs on the processor, which searches sooner without it.')
+    return gpu
   }
 
   /** Lets go of a device that was lost, and of what was on it. */

@@ -16,6 +16,12 @@ export interface PredictorSettings {
   signal: AbortSignal
 }
 
+export interface ManySettings extends Omit<PredictorSettings, 'seed'> {
+  /** Most concepts for each document. */
+  concepts: number
+  onRead: (prompt: Float32Array, rows: RowCounts) => void
+}
+
 /** A generated concept, raw [dim], and, where it was asked for, the way to it, raw [steps, dim]. */
 export interface PredictedConcept {
   embedding: Float32Array
@@ -136,21 +142,21 @@ export class Predictor {
   /**
    * Continues documents of raw concepts [n, dim] together, each as `generate` would alone; yields what was predicted together, sentences that end
    * a document included. Documents that begin alike may share one array.
-   * @returns for each document where the state of its prompt came from.
+   * @param documents.written how many concepts at the end of the prompt a call has generated that this one takes up
+   * @param settings.onRead called for each prompt with where its state came from
    */
   async *generateMany(
-    documents: readonly { prompt: Float32Array; seed: number }[],
-    { concepts, sampling, signal }: Omit<PredictorSettings, 'seed'> & { concepts: number },
-  ): AsyncGenerator<{ concepts: ConceptOfMany[]; milliseconds: number }, RowCounts[]> {
+    documents: readonly { prompt: Float32Array; seed: number; written?: number }[],
+    { concepts, sampling, signal, onRead }: ManySettings,
+  ): AsyncGenerator<{ concepts: ConceptOfMany[]; milliseconds: number }, void> {
     const { endOfTextThreshold, stopOnRepetitionThreshold } = this.#manifest.decoding
     const { generateMany } = await import('../models/generate-many')
-    const rows = new Map<Float32Array, RowCounts>()
     const read = async (prompt: Float32Array) => {
-      rows.set(prompt, await this.#memory.recall(prompt))
+      onRead(prompt, await this.#memory.recall(prompt))
       await this.#model.append(prompt.subarray(this.#model.length * this.#model.dim), { signal })
       this.#memory.keep()
     }
-    const prompts = documents.map(({ prompt, seed }) => ({ prompt, noise: seededNoise(seed) }))
+    const prompts = documents.map(({ seed, ...document }) => ({ ...document, noise: seededNoise(seed) }))
     const generation = generateMany(this.#model, prompts, {
       read,
       sampling: samplingOptions(this.#manifest, sampling),
@@ -164,7 +170,6 @@ export class Predictor {
       yield { concepts, milliseconds: performance.now() - start }
       start = performance.now()
     }
-    return documents.map(({ prompt }) => rows.get(prompt)!)
   }
 
   /** Predicts every concept of raw concepts `[n, dim]` but the first from those before it: n − 1 vectors. */

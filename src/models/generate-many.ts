@@ -9,6 +9,8 @@ export interface ManyPrompt {
   prompt: Float32Array
   /** The noise of the concept at a position of the document; see `seededNoise`. */
   noise: (position: number) => NoiseSource
+  /** How many concepts at the end of the prompt a call has generated that this one takes up. Default 0. */
+  written?: number
 }
 
 export interface ManyOptions extends Omit<GenerateOptions, 'noise' | 'onStep' | 'onTrajectory'> {
@@ -45,7 +47,7 @@ export async function* generateMany(
     })
   requireOptions(model, options)
   for (const { prompt } of documents) requirePrompt(model, prompt)
-  const longest = Math.max(...documents.map(({ prompt }) => prompt.length / model.dim))
+  const longest = Math.max(...documents.map(({ prompt, written = 0 }) => prompt.length / model.dim - written))
   const room = Math.min(model.capacity, longest + options.maxConcepts - 1)
   for (let first = 0; first < documents.length; ) {
     const batch = (await model.batch?.(documents.length - first, room)) ?? new ForkedBatch(model, 1)
@@ -93,7 +95,7 @@ async function* continueBatch(
     position: prompt.length / model.dim,
     previous: prompt.subarray(prompt.length - model.dim),
   }))
-  const lengths = active.map(({ position }) => position)
+  const lengths = active.map(({ document, position }) => position - (group[document]!.written ?? 0))
   while (active.length > 0) {
     throwIfAborted(signal)
     const requests = active.map(({ document, position }) => ({ document, noise: group[document]!.noise(position) }))

@@ -134,6 +134,27 @@ test('notes go on after a damaged head or a damaged last chunk', async () => {
   expect([left.slice(0, 64), left[128]]).toEqual([sentences(...range(64)), sentence(500)])
 })
 
+test('a tab that ends between the two steps of a write leaves what was written, and nothing of what was to go', async () => {
+  const writes: [string, (memory: RememberedConcepts) => Promise<unknown>, Record<string, RememberedSentence[]>][] = [
+    ['shorter', (memory) => memory.replace(diary, sentences(...range(70, 500))), { [diary.id]: sentences(...range(70, 500)) }],
+    ['empty', (memory) => memory.replace(diary, []), {}],
+    ['forgotten', (memory) => memory.forget(diary), {}],
+  ]
+  for (const [name, write, after] of writes) {
+    const storage = new MemoryStorage()
+    await store(storage).replace(diary, sentences(...range(200)))
+    storage.delete = () => Promise.reject(new Error('the tab is gone'))
+    await expect(write(store(storage)), name).rejects.toThrow(StorageUnavailable)
+    expect(await contents(storage), name).toEqual(after)
+    expect(await store(storage).has(diary), name).toBe(name !== 'forgotten')
+    expect(await store(storage).size(), name).toBe(after[diary.id]?.length ?? 0)
+    // The next visit writes as if nothing had happened.
+    Reflect.deleteProperty(storage, 'delete')
+    await store(storage).replace(diary, sentences(...range(130)))
+    expect(await contents(storage), name).toEqual({ [diary.id]: sentences(...range(130)) })
+  }
+})
+
 test('too many sentences and a full storage are QuotaExceeded and change nothing; a broken one is StorageUnavailable', async () => {
   const storage = new MemoryStorage()
   const memory = store(storage, { capacity: 10 })
