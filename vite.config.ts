@@ -3,7 +3,7 @@ import { playwright } from '@vitest/browser-playwright'
 import { build, type Plugin } from 'vite'
 import { defineConfig } from 'vitest/config'
 import { injectManifest } from 'workbox-build'
-import { chromiumArguments, findChromium } from './cli/chromium.ts'
+import { briefArguments, chromiumArguments, findChromium } from './cli/chromium.ts'
 import { shaders } from './cli/shaders.ts'
 import { docs, docsEntries } from './src/docs/build/plugin.ts'
 
@@ -114,11 +114,12 @@ function serviceWorker(): Plugin {
 /** A real Chromium with real WebGPU; it is looked for only where tests or measurements are about to run. */
 function chromiumBrowser(mode: string) {
   const running = mode === 'test' || mode === 'benchmark'
+  const args = mode === 'test' ? briefArguments() : chromiumArguments()
   return {
     enabled: true,
     headless: true,
     screenshotFailures: false,
-    provider: playwright(running ? { launchOptions: { executablePath: findChromium(), args: chromiumArguments() } } : {}),
+    provider: playwright(running ? { launchOptions: { executablePath: findChromium(), args } } : {}),
     instances: [{ browser: 'chromium' as const }],
   }
 }

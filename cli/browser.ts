@@ -19,11 +19,12 @@ export class CommandError extends Error {
  *
  * @param model a model's name, or the path of a model folder, which is then served beside the site's own models.
  * @param work gets the page, with `noema.js` importable, and the name or URL to load the model by.
+ * @param args of the browser.
  */
-export async function withPage<T>(model: string, work: (page: Page, model: string) => Promise<T>): Promise<T> {
+export async function withPage<T>(model: string, work: (page: Page, model: string) => Promise<T>, args = chromiumArguments()): Promise<T> {
   const folder = modelFolder(model)
   const site = await serveSite(0, folder ? { [folderPath]: folder } : {})
-  const browser = await chromium.launch({ executablePath: findChromium(), args: chromiumArguments() })
+  const browser = await chromium.launch({ executablePath: findChromium(), args })
   try {
     const page = await browser.newPage()
     page.on('console', (message) => {

@@ -18,6 +18,14 @@ export function chromiumArguments(): string[] {
 }
 
 /**
+ * The same for commands and tests, whose pages mostly live for seconds: V8 waits longer before it optimises code of ONNX Runtime, which takes more
+ * time than such a page gains by it. Not for measurements.
+ */
+export function briefArguments(): string[] {
+  return [...chromiumArguments(), '--js-flags=--wasm-tiering-budget=100000000']
+}
+
+/**
  * The Chromium to drive, in this order: `NOEMA_CHROMIUM`, one on PATH, Playwright's own, one installed now by the system's package
  * manager.
  *

@@ -3,6 +3,7 @@ import { measureResume } from '../bench/resume'
 import { measureSpeed } from '../bench/speed'
 import type * as Api from '../src/api'
 import { CommandError, withPage } from './browser'
+import { briefArguments } from './chromium'
 import { readDocuments, readEmbeddings, readLines, readText } from './input'
 
 export interface Common {
@@ -243,25 +244,29 @@ export async function withNoema<A, R>(
   argument: A,
   onEvent?: (line: string) => void,
 ): Promise<R> {
-  return withPage(model, async (page: Page, model) => {
-    await page.exposeFunction('noemaEvent', onEvent ?? (() => undefined))
-    const outcome = await page.evaluate(
-      async ([source, model, backend, argument]) => {
-        const site = (await import(new URL('noema.js', document.baseURI).href)) as typeof Api
-        try {
-          const noema = await site.load(model, { backend })
-          const work = new Function(`return (${source})`)()
-          return { result: await work({ noema, onEvent: (globalThis as { noemaEvent?: unknown }).noemaEvent }, argument) }
-        } catch (error) {
-          const { code = 'error', message } = error as { code?: string; message: string }
-          return { error: { code, message } }
-        }
-      },
-      [String(work), model, backend, argument] as const,
-    )
-    if ('error' in outcome && outcome.error) throw new CommandError(outcome.error.code, outcome.error.message)
-    return outcome.result as R
-  })
+  return withPage(
+    model,
+    async (page: Page, model) => {
+      await page.exposeFunction('noemaEvent', onEvent ?? (() => undefined))
+      const outcome = await page.evaluate(
+        async ([source, model, backend, argument]) => {
+          const site = (await import(new URL('noema.js', document.baseURI).href)) as typeof Api
+          try {
+            const noema = await site.load(model, { backend })
+            const work = new Function(`return (${source})`)()
+            return { result: await work({ noema, onEvent: (globalThis as { noemaEvent?: unknown }).noemaEvent }, argument) }
+          } catch (error) {
+            const { code = 'error', message } = error as { code?: string; message: string }
+            return { error: { code, message } }
+          }
+        },
+        [String(work), model, backend, argument] as const,
+      )
+      if ('error' in outcome && outcome.error) throw new CommandError(outcome.error.code, outcome.error.message)
+      return outcome.result as R
+    },
+    briefArguments(),
+  )
 }
 
 function describePrediction(line: string): string {

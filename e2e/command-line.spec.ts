@@ -4,8 +4,10 @@ import { join } from 'node:path'
 import { expect, test } from '@playwright/test'
 import { noema } from './command-line'
 import { folderWithSpaceOnly } from './model-folder'
+import { smallModel } from './sites'
 
 const folder = mkdtempSync(join(tmpdir(), 'noema-'))
+const small = ['--model', smallModel]
 
 function file(name: string, content: string | Uint8Array): string {
   const path = join(folder, name)
@@ -63,7 +65,7 @@ test('encode and decode are each other’s input and output', async () => {
 
 test('sampling writes the same text for the same seed, and is refused beside a beam', async () => {
   const sentences = file('hats.txt', 'The dog is in the garden.\nThe dog is in the garden.\n')
-  const parameters = ['translate', '--file', sentences, '--from', 'eng_Latn', '--to', 'fra_Latn', '--json']
+  const parameters = ['translate', ...small, '--file', sentences, '--from', 'eng_Latn', '--to', 'fra_Latn', '--json']
   const sampling = ['--text-top-k', '50', '--text-top-p', '0.98', '--text-temperature', '2', '--max-tokens', '20']
   const drawn = async (seed: string) => {
     const { exitCode, stdout } = await noema(...parameters, ...sampling, '--seed', seed)
@@ -76,13 +78,13 @@ test('sampling writes the same text for the same seed, and is refused beside a b
   expect(await drawn('2')).not.toEqual(first)
   const both = await noema(...parameters, '--text-top-k', '5', '--beam', '2')
   expect(both.stderr).toContain('invalid-input: Beam search and sampling exclude each other')
-  const outside = await noema('continue', '--text', 'Hello.', '--text-top-p', '1.5')
+  const outside = await noema('continue', ...small, '--text', 'Hello.', '--text-top-p', '1.5')
   expect(outside.stderr).toContain('invalid-input: The top-p of text must be from 0 to 1')
 })
 
 test('several texts, each several times, are continued as they are alone', async () => {
   const texts = file('texts.txt', 'The sun was warm. Mia went to the park.\nTom had a red ball.\n')
-  const settings = ['--concepts', '2', '--concept-model', 'two-tower', '--steps', '4', '--beam', '1', '--json']
+  const settings = [...small, '--concepts', '2', '--concept-model', 'two-tower', '--steps', '4', '--beam', '1', '--json']
   const { exitCode, stdout } = await noema('continue', '--texts', texts, '--samples', '2', '--seed', '3', ...settings)
   expect(exitCode).toBe(0)
   const written = jsonLines(stdout) as { document: number; sample: number; seed: number; text: string; concepts: { text: string }[] }[]
@@ -112,6 +114,7 @@ test('a folder with a space only translates, and says that it cannot continue', 
 test('translate and predict answer line by line', async () => {
   const translated = await noema(
     'translate',
+    ...small,
     '--file',
     file('en.txt', 'Good morning!\nI am tired.\n'),
     '--from',
@@ -126,7 +129,7 @@ test('translate and predict answer line by line', async () => {
     'documents.jsonl',
     '{"id":"a","text":"Tom had a ball. It was red. He lost it."}\n{"sentences":["It was late.","They went home."]}\n',
   )
-  const predicted = await noema('predict', '--file', documents, '--concept-model', 'two-tower', '--steps', '4', '--json')
+  const predicted = await noema('predict', ...small, '--file', documents, '--concept-model', 'two-tower', '--steps', '4', '--json')
   expect(predicted.exitCode).toBe(0)
   const lines = jsonLines(predicted.stdout)
   expect(lines.map(({ document, index, text }) => [document, index, text])).toEqual([
@@ -141,14 +144,28 @@ test('search finds a note in another language, and continue names the notes it r
   const notes = file('notes.txt', 'Es regnet.\nDer Hund ist im Garten.\nIch habe kein Geld.\n')
   const question = '¿Dónde está el perro?'
   const found = await noema(
-    ...['search', '--file', notes, '--language', 'deu_Latn', '--query', question, '--query-language', 'spa_Latn', '--top', '2', '--json'],
+    ...[
+      'search',
+      ...small,
+      '--file',
+      notes,
+      '--language',
+      'deu_Latn',
+      '--query',
+      question,
+      '--query-language',
+      'spa_Latn',
+      '--top',
+      '2',
+      '--json',
+    ],
   )
   expect(found.exitCode).toBe(0)
   const [first, second] = jsonLines(found.stdout)
   expect(first).toMatchObject({ text: 'Der Hund ist im Garten.', language: 'deu_Latn', index: 1 })
   expect(second!.score as number).toBeLessThan(first!.score as number)
   const continued = await noema(
-    ...['continue', '--text', question, '--language', 'spa_Latn', '--concepts', '1', '--json'],
+    ...['continue', ...small, '--text', question, '--language', 'spa_Latn', '--concepts', '1', '--json'],
     ...['--notes', notes, '--notes-language', 'deu_Latn', '--recall', '1'],
   )
   expect(continued.exitCode).toBe(0)
@@ -195,18 +212,18 @@ test('the processor is held to the same conformance cases', async () => {
 const mistakes: [what: string, parameters: () => string[], message: RegExp][] = [
   ['no command', () => [], /Usage: noema/],
   ['no text', () => ['continue'], /--text or --file/],
-  ['empty text', () => ['continue', '--text', ''], /invalid-input: .*no sentence/],
+  ['empty text', () => ['continue', ...small, '--text', ''], /invalid-input: .*no sentence/],
   ['a missing file', () => ['encode', '--file', join(folder, 'none.txt')], /cannot be read/],
   [
     'a picture as text',
     () => ['encode', '--file', file('picture.png', Uint8Array.from([137, 80, 78, 71, 255, 0]))],
     /not a UTF-8 text file/,
   ],
-  ['an unknown language', () => ['continue', '--text', 'Hello there.', '--to', 'tlh_Latn'], /unsupported-language/],
+  ['an unknown language', () => ['continue', ...small, '--text', 'Hello there.', '--to', 'tlh_Latn'], /unsupported-language/],
   ['an unknown model', () => ['inspect', '--model', 'none'], /download-failed/],
   ['a folder that is no model', () => ['inspect', '--model', folder], /download-failed/],
-  ['embeddings of another space', () => ['decode', '--file', file('short.jsonl', '{"embedding":[1,2]}')], /Line 1 has 2 numbers/],
-  ["another space than SONAR's", () => ['verify-sonar', '--model', 'mini'], /invalid-input: The known answers are for SONAR/],
+  ['embeddings of another space', () => ['decode', ...small, '--file', file('short.jsonl', '{"embedding":[1,2]}')], /Line 1 has 2 numbers/],
+  ["another space than SONAR's", () => ['verify-sonar', ...small], /invalid-input: The known answers are for SONAR/],
   ["no folder with SONAR's weights", () => ['verify-sonar'], /--model <folder>/],
   ['a conformance file that is none', () => ['conformance', file('other.json', '{"a":1}')], /invalid-input|model-format/],
   ['an unknown backend', () => ['inspect', '--backend', 'abacus'], /auto, webgpu, wasm/],

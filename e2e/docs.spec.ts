@@ -1,5 +1,6 @@
 import AxeBuilder from '@axe-core/playwright'
 import { expect, type Page, test } from '@playwright/test'
+import { shipped } from './sites'
 
 const pages = ['index', 'how-it-works', 'reference', 'model-card', 'own-model', 'privacy']
 
@@ -65,40 +66,44 @@ test('the page leads to the documentation, which says what the library exports a
   await expect(page).toHaveTitle(/thinks in sentences/)
 })
 
-test('the figures run the real model', async ({ page }) => {
-  await page.emulateMedia({ colorScheme: 'light' })
-  await page.goto('/docs/how-it-works.html')
-  const trip = page.locator('round-trip-figure')
-  await trip.getByLabel('Sentence', { exact: true }).fill('The dog is in the garden.')
-  await trip.getByRole('button').press('Enter')
-  await expect(trip.getByRole('row')).toHaveCount(4)
-  await expect(trip.getByRole('row', { name: 'English' })).toContainText('The dog is in the garden.')
-  await expect(trip.getByRole('row', { name: 'French' })).toContainText('chien')
+test.describe('as they are shipped', () => {
+  test.use(shipped)
 
-  const similarity = page.locator('similarity-figure')
-  await similarity.getByRole('button').click()
-  const first = similarity.getByRole('row').nth(1).getByRole('cell')
-  await expect(first).toHaveCount(4)
-  const [itself, translation, , other] = (await first.allTextContents()).map(Number)
-  expect(itself).toBe(1)
-  expect(translation).toBeGreaterThan(Number(other))
+  test('the figures run the real model', async ({ page }) => {
+    await page.emulateMedia({ colorScheme: 'light' })
+    await page.goto('/docs/how-it-works.html')
+    const trip = page.locator('round-trip-figure')
+    await trip.getByLabel('Sentence', { exact: true }).fill('The dog is in the garden.')
+    await trip.getByRole('button').press('Enter')
+    await expect(trip.getByRole('row')).toHaveCount(4)
+    await expect(trip.getByRole('row', { name: 'English' })).toContainText('The dog is in the garden.')
+    await expect(trip.getByRole('row', { name: 'French' })).toContainText('chien')
 
-  const denoising = page.locator('denoising-figure')
-  await denoising.getByLabel('Denoising steps').fill('4')
-  await denoising.getByRole('button').click()
-  const told = denoising.getByRole('row')
-  await expect(told).toHaveCount(5)
-  await expect(denoising.locator('circle.step')).toHaveCount(4)
-  await expect(told.last().getByRole('cell').nth(1)).toHaveText('1.00')
-  const way = () => denoising.locator('polyline').getAttribute('points')
-  const unguided = await way()
-  await denoising.getByLabel('Guidance').fill('3')
-  await denoising.getByRole('button').click()
-  await expect.poll(way).not.toBe(unguided)
-  await expectSound(page)
-  await page.emulateMedia({ colorScheme: 'dark' })
-  await page.setViewportSize({ width: 320, height: 800 })
-  await expectSound(page)
+    const similarity = page.locator('similarity-figure')
+    await similarity.getByRole('button').click()
+    const first = similarity.getByRole('row').nth(1).getByRole('cell')
+    await expect(first).toHaveCount(4)
+    const [itself, translation, , other] = (await first.allTextContents()).map(Number)
+    expect(itself).toBe(1)
+    expect(translation).toBeGreaterThan(Number(other))
+
+    const denoising = page.locator('denoising-figure')
+    await denoising.getByLabel('Denoising steps').fill('4')
+    await denoising.getByRole('button').click()
+    const told = denoising.getByRole('row')
+    await expect(told).toHaveCount(5)
+    await expect(denoising.locator('circle.step')).toHaveCount(4)
+    await expect(told.last().getByRole('cell').nth(1)).toHaveText('1.00')
+    const way = () => denoising.locator('polyline').getAttribute('points')
+    const unguided = await way()
+    await denoising.getByLabel('Guidance').fill('3')
+    await denoising.getByRole('button').click()
+    await expect.poll(way).not.toBe(unguided)
+    await expectSound(page)
+    await page.emulateMedia({ colorScheme: 'dark' })
+    await page.setViewportSize({ width: 320, height: 800 })
+    await expectSound(page)
+  })
 })
 
 test.describe('with a service worker', () => {

@@ -1,5 +1,6 @@
 import { type BrowserContext, expect, type Page, test } from '@playwright/test'
 import type * as Api from '../src/api'
+import { shipped } from './sites'
 
 /** Loads `mini` in a page of its own and returns `loaded`, or the error's code and sentence. */
 async function tryLoad(page: Page, abortAfter?: number): Promise<{ code: string; message: string }> {
@@ -61,9 +62,13 @@ for (const [what, file, answer, code] of faults) {
   })
 }
 
-test('an aborted download does not spoil the next visit', async ({ page }) => {
-  expect((await tryLoad(page, 100_000)).code).toBe('aborted')
-  expect((await tryLoad(page)).code).toBe('loaded')
+test.describe('with the model that is shipped', () => {
+  test.use(shipped)
+
+  test('an aborted download does not spoil the next visit', async ({ page }) => {
+    expect((await tryLoad(page, 100_000)).code).toBe('aborted')
+    expect((await tryLoad(page)).code).toBe('loaded')
+  })
 })
 
 test('the second visit needs no download', async ({ context, page }) => {

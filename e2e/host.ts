@@ -14,21 +14,26 @@ export interface Host {
 }
 
 /**
- * @param headers sent with every answer
- * @param pages HTML by path, served beside the folder
+ * @param options.headers sent with every answer
+ * @param options.pages HTML by path, served beside the folder
+ * @param options.mini a model folder, served in the place of the folder's own
  */
 export async function hostFolder(
   folder: string,
-  { headers = {}, pages = {} }: { headers?: Record<string, string>; pages?: Record<string, string> } = {},
+  { headers = {}, pages = {}, mini }: { headers?: Record<string, string>; pages?: Record<string, string>; mini?: string } = {},
 ): Promise<Host> {
   const handlers = new Map<string, ReturnType<typeof sirv>>()
+  const model = '/models/mini/'
   const server = createServer((request, response) => {
     const path = (request.url ?? '/').slice(1)
     host.asked.push(path)
     const page = pages[path]
     if (page !== undefined) return response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' }).end(page)
-    const files = handlers.get(host.folder) ?? sirv(host.folder, { etag: true })
-    handlers.set(host.folder, files)
+    const isOther = mini !== undefined && request.url?.startsWith(model)
+    if (isOther) request.url = request.url!.slice(model.length - 1)
+    const served = isOther ? mini : host.folder
+    const files = handlers.get(served) ?? sirv(served, { etag: true })
+    handlers.set(served, files)
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
     files(request, response, () => {
       response.writeHead(404).end()

@@ -1,5 +1,6 @@
 import { expect, type Page, test } from '@playwright/test'
 import type * as Api from '../src/api'
+import { shipped } from './sites'
 
 const text = 'Tom had a red ball. He played with it in the garden.'
 
@@ -44,50 +45,54 @@ test('the same seed gives the same sentences, another seed others', async ({ pag
   expect(runs[2]).not.toEqual(runs[0])
 })
 
-test('sentences come back from encode and decode, and cross languages', async ({ page }) => {
-  const { decoded, translations, dim, length } = await withNoema(page, async (noema) => {
-    const sentences = ['The dog is in the garden.', 'I want to go home.']
-    const vectors = await noema.encode(sentences, { language: 'eng_Latn' })
-    const decoded = await noema.decode(vectors, { language: 'eng_Latn' })
-    const translations = await noema.translate('Where are you? I am at home.', { from: 'eng_Latn', to: 'deu_Latn' })
-    return { decoded, translations, dim: noema.info.dim, length: vectors.length }
-  })
-  expect(length).toBe(2 * dim)
-  expect(decoded).toEqual(['The dog is in the garden.', 'I want to go home.'])
-  expect(translations.map(({ source }) => source)).toEqual(['Where are you?', 'I am at home.'])
-  for (const { text } of translations) expect(text).not.toBe('')
-})
+test.describe('with the model that is shipped', () => {
+  test.use(shipped)
 
-test('abort ends encoding, denoising and decoding, and the engine goes on', async ({ page }) => {
-  const codes = await withNoema(
-    page,
-    async (noema, _, text) => {
-      const codeOf = (error: { code?: string }) => error.code
-      const during = async (start: (signal: AbortSignal) => Promise<unknown>, milliseconds: number) => {
-        const controller = new AbortController()
-        const call = start(controller.signal).then(() => 'finished', codeOf)
-        setTimeout(() => controller.abort(), milliseconds)
-        return call
-      }
-      const many = Array.from({ length: 400 }, (_, i) => `This is sentence number ${i} of a long text about nothing much.`)
-      const vectors = await noema.encode(many.slice(0, 64))
-      return {
-        encoding: await during((signal) => noema.encode(many.slice(64), { signal }), 20),
-        decoding: await during((signal) => noema.decode(vectors, { beam: 5, signal }), 20),
-        denoising: await during(
-          (signal) => noema.continue(text, { concepts: 5, conceptModel: 'two-tower', steps: 100, signal }).next(),
-          400,
-        ),
-        before: await during((signal) => noema.continue(text, { signal }).next(), 0),
-        after: await noema
-          .continue(text, { concepts: 1, conceptModel: 'two-tower', steps: 4 })
-          .next()
-          .then(({ value }) => typeof (value as { text: string }).text),
-      }
-    },
-    text,
-  )
-  expect(codes).toEqual({ encoding: 'aborted', decoding: 'aborted', denoising: 'aborted', before: 'aborted', after: 'string' })
+  test('sentences come back from encode and decode, and cross languages', async ({ page }) => {
+    const { decoded, translations, dim, length } = await withNoema(page, async (noema) => {
+      const sentences = ['The dog is in the garden.', 'I want to go home.']
+      const vectors = await noema.encode(sentences, { language: 'eng_Latn' })
+      const decoded = await noema.decode(vectors, { language: 'eng_Latn' })
+      const translations = await noema.translate('Where are you? I am at home.', { from: 'eng_Latn', to: 'deu_Latn' })
+      return { decoded, translations, dim: noema.info.dim, length: vectors.length }
+    })
+    expect(length).toBe(2 * dim)
+    expect(decoded).toEqual(['The dog is in the garden.', 'I want to go home.'])
+    expect(translations.map(({ source }) => source)).toEqual(['Where are you?', 'I am at home.'])
+    for (const { text } of translations) expect(text).not.toBe('')
+  })
+
+  test('abort ends encoding, denoising and decoding, and the engine goes on', async ({ page }) => {
+    const codes = await withNoema(
+      page,
+      async (noema, _, text) => {
+        const codeOf = (error: { code?: string }) => error.code
+        const during = async (start: (signal: AbortSignal) => Promise<unknown>, milliseconds: number) => {
+          const controller = new AbortController()
+          const call = start(controller.signal).then(() => 'finished', codeOf)
+          setTimeout(() => controller.abort(), milliseconds)
+          return call
+        }
+        const many = Array.from({ length: 400 }, (_, i) => `This is sentence number ${i} of a long text about nothing much.`)
+        const vectors = await noema.encode(many.slice(0, 64))
+        return {
+          encoding: await during((signal) => noema.encode(many.slice(64), { signal }), 20),
+          decoding: await during((signal) => noema.decode(vectors, { beam: 5, signal }), 20),
+          denoising: await during(
+            (signal) => noema.continue(text, { concepts: 5, conceptModel: 'two-tower', steps: 100, signal }).next(),
+            400,
+          ),
+          before: await during((signal) => noema.continue(text, { signal }).next(), 0),
+          after: await noema
+            .continue(text, { concepts: 1, conceptModel: 'two-tower', steps: 4 })
+            .next()
+            .then(({ value }) => typeof (value as { text: string }).text),
+        }
+      },
+      text,
+    )
+    expect(codes).toEqual({ encoding: 'aborted', decoding: 'aborted', denoising: 'aborted', before: 'aborted', after: 'string' })
+  })
 })
 
 test('wrong calls get typed errors', async ({ page }) => {

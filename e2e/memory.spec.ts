@@ -1,6 +1,6 @@
 import { type BrowserContext, expect, type Page, test } from '@playwright/test'
 import type * as Api from '../src/api'
-import { changedMini } from './model-folder'
+import { changedModel } from './model-folder'
 
 const text = 'Tom had a red ball. He played with it in the garden. One day the ball was gone. Tom looked for it everywhere.'
 
@@ -81,7 +81,7 @@ test('another model that takes the name of the one before gets nothing of what t
   browser,
 }) => {
   const first = await visit(page, text)
-  const files = changedMini()
+  const files = changedModel()
   const replace = (context: BrowserContext) =>
     Promise.all([...files].map(([name, body]) => context.route(`**/models/mini/${name}`, (route) => route.fulfill({ body }))))
   await replace(context)
@@ -121,7 +121,7 @@ test('damaged states, sentences and weights are made or fetched again, with the 
     return value
   })
   await tamper(page, 'noema-models', (key, value) => {
-    if (value instanceof Uint8Array && key.endsWith(':3')) value[100] = (value[100] as number) ^ 1
+    if (value instanceof Uint8Array && key.startsWith('chunk:')) value[100] = (value[100] as number) ^ 1
     return value
   })
   const damaged = await visit(page, text)

@@ -1,22 +1,21 @@
 import { createHash } from 'node:crypto'
 import { cpSync, mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import type { TwoTowerManifest } from '../src/formats/concept-model-manifest'
 import { parseManifest } from '../src/formats/manifest'
 import { RandomWeights } from '../src/models/random-weights'
 import { baseLcmShapes, oneTowerShapes, quantLcmShapes } from '../src/models/shapes'
-
-const mini = resolve(import.meta.dirname, '../public/models/mini')
+import { smallModel } from './sites'
 
 /**
- * A copy of `mini` with a second concept model, a small Base-LCM of random weights called `random`, which is the default, and the same under the
+ * A copy of the small model with a second concept model, a small Base-LCM of random weights called `random`, which is the default, and the same under the
  * name `hasty`, which stops wherever it may, a One-Tower model of random weights called `single`, and Quant-LCMs of random weights called `near` (-c)
  * and `unit` (-d). Returns its path; it lies in the system's folder for temporary files.
  */
 export function folderWithAllFamilies(): string {
   const folder = mkdtempSync(join(tmpdir(), 'noema-model-'))
-  cpSync(mini, folder, { recursive: true })
+  cpSync(smallModel, folder, { recursive: true })
   const manifest = parseManifest(JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8')))
   const architecture = { sonar_dim: manifest.space.dim, model_dim: 32, heads: 4, layers: 2, ffn_inner: 40, max_seq_len: 30 }
   const decoding = { sample: false, temperature: 1, endOfTextThreshold: 2, stopOnRepetitionThreshold: 2, beam: 1 }
@@ -49,24 +48,24 @@ export function folderWithAllFamilies(): string {
   return folder
 }
 
-/** A folder with the space of `mini` and no concept model, as `training/convert_sonar.py` writes one. Returns its path. */
+/** A folder with the space of the small model and no concept model, as `training/convert_sonar.py` writes one. Returns its path. */
 export function folderWithSpaceOnly(): string {
   const folder = mkdtempSync(join(tmpdir(), 'noema-space-'))
-  const manifest = parseManifest(JSON.parse(readFileSync(join(mini, 'manifest.json'), 'utf8')))
+  const manifest = parseManifest(JSON.parse(readFileSync(join(smallModel, 'manifest.json'), 'utf8')))
   const { tokenizer, encoder, decoder } = manifest.space
   const names = [tokenizer, encoder.file, decoder.conditioning, decoder.step]
-  for (const name of names) cpSync(join(mini, name), join(folder, name))
+  for (const name of names) cpSync(join(smallModel, name), join(folder, name))
   const files = Object.fromEntries(names.map((name) => [name, manifest.files[name]]))
   const { defaultConceptModel: _, ...rest } = manifest
   writeFileSync(join(folder, 'manifest.json'), JSON.stringify({ ...rest, files, conceptModels: {} }))
   return folder
 }
 
-/** The files of `mini` that differ when its Two-Tower model expects concepts around another centre: manifest and weights, by name. */
-export function changedMini(): Map<string, Buffer> {
-  const manifest = parseManifest(JSON.parse(readFileSync(join(mini, 'manifest.json'), 'utf8')))
+/** The files of the small model that differ when its Two-Tower model expects concepts around another centre: manifest and weights, by name. */
+export function changedModel(): Map<string, Buffer> {
+  const manifest = parseManifest(JSON.parse(readFileSync(join(smallModel, 'manifest.json'), 'utf8')))
   const name = Object.values(manifest.conceptModels).find(({ family }) => family === 'two_tower')!.file
-  const weights = readFileSync(join(mini, name))
+  const weights = readFileSync(join(smallModel, name))
   const headerLength = Number(weights.readBigUInt64LE())
   const header = JSON.parse(weights.subarray(8, 8 + headerLength).toString())
   const at = 8 + headerLength + header['sonar_normalizer.center'].data_offsets[0]

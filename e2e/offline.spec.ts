@@ -4,9 +4,9 @@ import { join, resolve } from 'node:path'
 import AxeBuilder from '@axe-core/playwright'
 import { type BrowserContext, chromium, expect, type Page, test } from '@playwright/test'
 import { build } from 'vite'
-import { chromiumArguments, findChromium } from '../cli/chromium'
 import { type Host, hostFolder } from './host'
 import { continueButton, goOn, idle, sentences, setDials, stopButton, written } from './page.testing'
+import { launchOptions, smallModel } from './sites'
 
 const root = resolve(import.meta.dirname, '..')
 const dist = join(root, 'dist')
@@ -30,7 +30,7 @@ test.afterEach(async () => {
 
 test('the server gone and the browser restarted, the page starts and writes; isolated on a host that sends no headers', async () => {
   host = await hostFolder(dist, { pages: { 'embedding.html': embedding } })
-  const options = { executablePath: findChromium(), args: chromiumArguments(), serviceWorkers: 'allow' as const }
+  const options = { ...launchOptions, serviceWorkers: 'allow' as const }
   const startBrowser = () => chromium.launchPersistentContext(folder, options)
   let context = await startBrowser()
   try {
@@ -79,7 +79,7 @@ async function firstVisit(context: BrowserContext): Promise<void> {
 
 test('a new build waits for a yes, tab by tab: no document, draft or file of an open page is lost', async ({ browser }) => {
   const headers = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' }
-  host = await hostFolder(dist, { headers })
+  host = await hostFolder(dist, { headers, mini: smallModel })
   const context = await browser.newContext({ serviceWorkers: 'allow' })
   const page = await context.newPage()
   await page.goto(host.url)

@@ -1,20 +1,25 @@
 import { chromium, expect, test } from '@playwright/test'
 import { findChromium } from '../cli/chromium'
 import { continueButton, documents, goOn, idle, open, sentences, stopButton, written } from './page.testing'
+import { shipped } from './sites'
 
-test('a first visitor presses one button, while the model still loads, and sees the next sentence', async ({ page }) => {
-  const problems: string[] = []
-  page.on('pageerror', (error) => problems.push(error.message))
-  await page.goto('/')
-  await expect(sentences(page)).toHaveText(['Once upon a time there was a little girl.', 'She lived near a big forest.'])
-  await continueButton(page).click()
-  await expect(written(page).first()).not.toHaveText('')
-  await stopButton(page).click()
-  await idle(page)
-  await expect(page.getByRole('status').first()).toHaveText('Stopped.')
-  await expect(page.locator('performance-strip')).toContainText('concepts/s')
-  await expect(page.locator('performance-strip')).toContainText(/Predicted by\s*the processor/)
-  expect(problems).toEqual([])
+test.describe('as it is shipped', () => {
+  test.use(shipped)
+
+  test('a first visitor presses one button, while the model still loads, and sees the next sentence', async ({ page }) => {
+    const problems: string[] = []
+    page.on('pageerror', (error) => problems.push(error.message))
+    await page.goto('/')
+    await expect(sentences(page)).toHaveText(['Once upon a time there was a little girl.', 'She lived near a big forest.'])
+    await continueButton(page).click()
+    await expect(written(page).first()).not.toHaveText('')
+    await stopButton(page).click()
+    await idle(page)
+    await expect(page.getByRole('status').first()).toHaveText('Stopped.')
+    await expect(page.locator('performance-strip')).toContainText('concepts/s')
+    await expect(page.locator('performance-strip')).toContainText(/Predicted by\s*the processor/)
+    expect(problems).toEqual([])
+  })
 })
 
 test('a document outlives a reload, goes on where it was, and costs nothing that is already known', async ({ page }) => {

@@ -23,9 +23,15 @@ export const stopButton = (page: Page) => page.getByRole('button', { name: /^Sto
 export const documents = (page: Page) => page.locator('document-list .document')
 export const idle = (page: Page) => expect(continueButton(page)).toBeEnabled()
 
-/** Continues by as many sentences as the dial says. */
+/** Continues by as many sentences as the dial says; meanwhile, however short that is, it can be stopped. */
 export async function goOn(page: Page): Promise<void> {
+  const canStop = await stopButton(page).evaluateHandle((stop) => ({
+    seen: new Promise<void>((seen) => {
+      const look = () => stop.getAttribute('aria-disabled') === 'false' && seen()
+      new MutationObserver(look).observe(stop, { attributes: true })
+    }),
+  }))
   await continueButton(page).click()
-  await expect(stopButton(page)).toBeEnabled()
+  await canStop.evaluate(({ seen }) => seen)
   await idle(page)
 }

@@ -1,7 +1,8 @@
 import { defineConfig } from '@playwright/test'
-import { chromiumArguments, findChromium } from '../cli/chromium'
+import { launchOptions, ports } from './sites'
 
-const port = 4179
+const server = { cwd: '..', timeout: 120_000 }
+const addressOf = (port: number) => `http://localhost:${port}`
 
 export default defineConfig({
   testDir: '.',
@@ -12,11 +13,14 @@ export default defineConfig({
   forbidOnly: true,
   reporter: 'list',
   use: {
-    baseURL: `http://localhost:${port}`,
-    launchOptions: { executablePath: findChromium(), args: chromiumArguments() },
+    baseURL: addressOf(ports.small),
+    launchOptions,
     // Every test has a browser of its own: storing the page for its next visit would only slow it down. `offline.spec.ts` allows them.
     serviceWorkers: 'block',
     screenshot: 'only-on-failure',
   },
-  webServer: { command: 'npm start', cwd: '..', env: { PORT: String(port) }, url: `http://localhost:${port}`, timeout: 120_000 },
+  webServer: [
+    { ...server, command: 'npm start', env: { PORT: String(ports.shipped) }, url: addressOf(ports.shipped) },
+    { ...server, command: 'npx tsx e2e/serve.ts', url: addressOf(ports.small) },
+  ],
 })

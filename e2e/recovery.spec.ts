@@ -1,7 +1,7 @@
 import { chromium, expect, type Page, test, type Worker } from '@playwright/test'
-import { chromiumArguments, findChromium } from '../cli/chromium'
 import type * as Api from '../src/api'
 import { continueButton, idle, open, stopButton, written } from './page.testing'
+import { launchOptions, shipped } from './sites'
 
 const text = 'Tom had a red ball. He played with it in the garden. One day the ball was gone. Tom looked for it everywhere.'
 
@@ -203,33 +203,37 @@ test('a storage that is filled and then wiped underneath costs no text that was 
   expect(await act(page, ({ go }, text) => go(text), text)).toEqual(undisturbed)
 })
 
-test('on the page a crash of the GPU process costs no word, and a dead worker one click', async ({ baseURL }) => {
-  // A browser of its own: after a crash it may treat its other pages with suspicion.
-  const browser = await chromium.launch({ executablePath: findChromium(), args: chromiumArguments() })
-  try {
-    const page = await browser.newPage({ baseURL: baseURL! })
-    await open(page, { concepts: 2 })
-    await continueButton(page).click()
-    await idle(page)
-    const undisturbed = await written(page).allTextContents()
-    await page.getByRole('button', { name: 'Undo', exact: true }).click()
-    await expect(written(page)).toHaveCount(0)
+test.describe('with the model that is shipped', () => {
+  test.use(shipped)
 
-    const devtools = await browser.newBrowserCDPSession()
-    await continueButton(page).click()
-    await expect(stopButton(page)).toBeEnabled()
-    await devtools.send('Browser.crashGpuProcess')
-    await expect(page.getByText('The graphics card was reset')).toBeVisible()
-    await idle(page)
-    await expect(written(page)).toHaveText(undisturbed)
+  test('on the page a crash of the GPU process costs no word, and a dead worker one click', async ({ baseURL }) => {
+    // A browser of its own: after a crash it may treat its other pages with suspicion.
+    const browser = await chromium.launch(launchOptions)
+    try {
+      const page = await browser.newPage({ baseURL: baseURL! })
+      await open(page, { concepts: 2 })
+      await continueButton(page).click()
+      await idle(page)
+      const undisturbed = await written(page).allTextContents()
+      await page.getByRole('button', { name: 'Undo', exact: true }).click()
+      await expect(written(page)).toHaveCount(0)
 
-    await engineOf(page).evaluate(() => self.close())
-    await continueButton(page).click()
-    await page.getByRole('alert').getByRole('button', { name: 'Try again' }).click()
-    await expect(page.getByRole('alert')).toHaveCount(0)
-    await continueButton(page).click()
-    await expect.poll(() => written(page).count()).toBeGreaterThan(2)
-  } finally {
-    await browser.close()
-  }
+      const devtools = await browser.newBrowserCDPSession()
+      await continueButton(page).click()
+      await expect(stopButton(page)).toBeEnabled()
+      await devtools.send('Browser.crashGpuProcess')
+      await expect(page.getByText('The graphics card was reset')).toBeVisible()
+      await idle(page)
+      await expect(written(page)).toHaveText(undisturbed)
+
+      await engineOf(page).evaluate(() => self.close())
+      await continueButton(page).click()
+      await page.getByRole('alert').getByRole('button', { name: 'Try again' }).click()
+      await expect(page.getByRole('alert')).toHaveCount(0)
+      await continueButton(page).click()
+      await expect.poll(() => written(page).count()).toBeGreaterThan(2)
+    } finally {
+      await browser.close()
+    }
+  })
 })

@@ -1,5 +1,9 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, type Page, test } from '@playwright/test'
 import type * as Api from '../src/api'
+import { parseManifest } from '../src/formats/manifest'
+import { smallModel } from './sites'
 
 /** Opens the page anew and works with a freshly loaded model; `work` may use nothing but its arguments. */
 async function visit<R>(page: Page, work: (noema: Api.Noema, api: typeof Api, tools: Tools) => Promise<R>): Promise<R> {
@@ -216,7 +220,8 @@ test('a full storage costs the speed and nothing else; a change that cannot be s
   expect(stored).toBe(false)
   expect(warning?.code).toBe('quota-exceeded')
   expect(warning?.message).toContain('no room')
-  expect(Number(warning?.details.needed)).toBeGreaterThan(20_000_000)
+  const { files } = parseManifest(JSON.parse(readFileSync(join(smallModel, 'manifest.json'), 'utf8')))
+  expect(warning?.details.needed).toBe(Object.values(files).reduce((sum, { bytes }) => sum + bytes, 0))
   // Chromium’s estimate does not know of the test’s quota.
   expect(warning?.details.available).toEqual(expect.any(Number))
 })

@@ -33,7 +33,7 @@ export async function loadKernels(
     loadByType(weightTypes, (type) => loadSwiGlu(gpu, type)),
     loadRmsNorm(gpu),
     loadRope(gpu, { headDim, positions }),
-    loadAttention(gpu),
+    loadAttention(gpu, headDim),
   ])
   return {
     linear: { record: (program, call) => linears.get(matrixType(call.weight))!.record(program, call) },

@@ -1,4 +1,4 @@
-"""Sizes and schedules of the three profiles, in one place."""
+"""Sizes and schedules of the profiles, in one place."""
 
 from dataclasses import dataclass, field
 
@@ -217,6 +217,7 @@ class Profile:
     documents: dict[str, int] = field(
         default_factory=lambda: {"tales": 1500, "dialogues": 3000}
     )  # documents of each wider kind for the concept models
+    worlds: int | None = None  # how many of the worlds are told; all when left out
     tellings: int = 90  # of each world
     valid_tellings: int = 6
     short_tellings: int = 12  # of each short story
@@ -298,6 +299,46 @@ PROFILES = {
         summary_tellings=1,
         encyclopedia_summaries=5,
         tokenizer_sentences=20_000,
+    ),
+    "fixture": Profile(
+        space=SpaceConfig(
+            dim=96,
+            layers=2,
+            ffn=256,
+            vocabulary=1200,
+            batch_tokens=1000,
+            micro_batches=2,
+            learning_rate=4e-3,
+            warmup_steps=50,
+            minutes=12.0,
+        ),
+        two_tower=TwoTowerConfig(
+            model_dim=64,
+            context_layers=2,
+            denoiser_layers=2,
+            ffn_inner=192,
+            window=24,
+            micro_batches=2,
+            minutes=2.0,
+        ),
+        base_lcm=BaseLcmConfig(
+            model_dim=64,
+            layers=2,
+            ffn_inner=192,
+            window=24,
+            batch_documents=8,
+            micro_batches=2,
+            decoded_positions=48,
+            minutes=2.0,
+        ),
+        documents={},
+        worlds=16,
+        tellings=40,
+        valid_tellings=2,
+        short_tellings=0,
+        summary_tellings=0,
+        encyclopedia_summaries=0,
+        tokenizer_sentences=40_000,
     ),
     "cpu": Profile(),
     "gpu": Profile(

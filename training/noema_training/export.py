@@ -68,6 +68,7 @@ def export(
     default: str | None = None,
     name: str = "mini",
     version: str = "0.1.0",
+    licence: str = LICENCE,
 ) -> dict:
     """Exports the work directory's space and concept models; returns the sizes of the files.
 
@@ -105,7 +106,7 @@ def export(
         "formatVersion": 1,
         "name": name,
         "version": version,
-        "licence": LICENCE,
+        "licence": licence,
         "description": DESCRIPTION.format(" and ".join(KINDS[kind] for kind in concept_models)),
         "files": {},
         "space": space_entry(space, work),

@@ -113,8 +113,8 @@ def _stories(text: Path, profile: Profile, limit: int | None) -> dict:
     Worlds and short stories are one kind to train on; the held-out ones are kept apart.
     """
     worlds, short = load_worlds(), load_short_stories()
-    told = [world for world in worlds if not is_held_out(world["id"])][:limit]
-    held_out = [world for world in worlds if is_held_out(world["id"])][:limit]
+    told = [world for world in worlds if not is_held_out(world["id"])][: limit or profile.worlds]
+    held_out = [world for world in worlds if is_held_out(world["id"])][: limit or profile.worlds]
     short_told = [story for story in short if not story.is_held_out][:limit]
     short_held_out = [story for story in short if story.is_held_out][:limit]
     files = {

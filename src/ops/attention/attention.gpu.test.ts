@@ -2,14 +2,12 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Gpu, requestGpu } from '../../gpu'
 import { createCursor, writeCursor } from '../cursor'
 import { expectClose, numbers, runOnce } from '../testing'
-import { type Attention, loadAttention } from '.'
+import { loadAttention } from '.'
 import { attentionReference } from './reference'
 
 let gpu: Gpu
-let attention: Attention
 beforeAll(async () => {
   gpu = await requestGpu()
-  attention = await loadAttention(gpu)
 })
 afterAll(() => gpu.destroy())
 
@@ -28,6 +26,7 @@ it.each([
   { heads: 3, headDim: 7, rows: 2, position: 3 },
   { heads: 2, headDim: 50, rows: 1, position: 64 },
 ])('causal: $heads heads of $headDim, $rows rows at $position', async ({ heads, headDim, rows, position }) => {
+  const attention = await loadAttention(gpu, headDim)
   const width = heads * headDim
   const capacity = position + rows
   const query = numbers(rows * width, 1).map((value) => 4 * value)
@@ -72,6 +71,7 @@ it.each([
 
 it('cross: sees contextLength rows, from none to thousands, with scores of any size', async () => {
   const [heads, width, capacity] = [2, 16, 3001]
+  const attention = await loadAttention(gpu, width / heads)
   const cursor = createCursor(gpu)
   const [keys, values] = [numbers(capacity * width, 2), numbers(capacity * width, 3)] as const
   // A key that dwarfs all before it and one far below: the running maximum must rise in the middle of the walk.
@@ -98,6 +98,7 @@ it('cross: sees contextLength rows, from none to thousands, with scores of any s
 
 it('a row of each of several documents has the bits it has alone', async () => {
   const [heads, width, room, lengths] = [2, 16, 70, [70, 1, 5]]
+  const attention = await loadAttention(gpu, width / heads)
   const query = numbers(lengths.length * width, 1)
   const [keys, values] = [numbers(lengths.length * room * width, 2), numbers(lengths.length * room * width, 3)]
   const shared = { keys: matrix('keys', lengths.length * room, keys), values: matrix('values', lengths.length * room, values), heads }
@@ -125,7 +126,8 @@ it('a row of each of several documents has the bits it has alone', async () => {
   }
 })
 
-it('refuses shapes that do not fit', () => {
+it('refuses shapes that do not fit', async () => {
+  const attention = await loadAttention(gpu, 4)
   const tensor = (...shape: number[]) => gpu.tensor('t', shape)
   const good = {
     query: tensor(2, 16),
@@ -138,6 +140,7 @@ it('refuses shapes that do not fit', () => {
   }
   const bad = [
     { ...good, heads: 3 },
+    { ...good, heads: 2 },
     { ...good, heads: 0 },
     { ...good, rows: 3 },
     { ...good, values: tensor(3, 16) },
@@ -145,4 +148,5 @@ it('refuses shapes that do not fit', () => {
     { ...good, cursor: tensor(4) },
   ]
   for (const call of bad) expect(() => attention.recordCausal(gpu.program('refused'), call)).toThrow(/^causalAttention: /)
+  for (const headDim of [0, 0.5, 257]) await expect(loadAttention(gpu, headDim)).rejects.toThrow(/^attention: /)
 })

@@ -28,13 +28,14 @@ export interface AttentionArguments extends CrossAttentionArguments {
   rows: number
 }
 
-/** softmax(q k / sqrt(headDim)) v for every head, over rows of a cache that the cursor bounds. Heads may have any size up to 256. */
+/** softmax(q k / sqrt(headDim)) v for every head, over rows of a cache that the cursor bounds. */
 export class Attention {
-  readonly #kernels: { aligned: Kernel; unaligned: Kernel }
+  readonly #kernel: Kernel
+  readonly #headDim: number
 
-  /** The unaligned kernel serves heads whose size is no multiple of 4. */
-  constructor(kernels: { aligned: Kernel; unaligned: Kernel }) {
-    this.#kernels = kernels
+  constructor(kernel: Kernel, headDim: number) {
+    this.#kernel = kernel
+    this.#headDim = headDim
   }
 
   /**
@@ -43,7 +44,7 @@ export class Attention {
    * @throws InvalidInput when shapes do not fit.
    */
   recordCausal(program: Program, call: AttentionArguments): void {
-    dispatch(program, this.#kernels, 'causalAttention', true, call)
+    this.#dispatch(program, 'causalAttention', true, call)
   }
 
   /**
@@ -52,42 +53,46 @@ export class Attention {
    * @throws InvalidInput when shapes do not fit.
    */
   recordCross(program: Program, call: CrossAttentionArguments): void {
-    dispatch(program, this.#kernels, 'crossAttention', false, { ...call, rows: call.rows ?? 1 })
+    this.#dispatch(program, 'crossAttention', false, { ...call, rows: call.rows ?? 1 })
+  }
+
+  #dispatch(
+    program: Program,
+    op: string,
+    causal: boolean,
+    { query, keys, values, output, rows, heads, cursor, perRow = false }: AttentionArguments,
+  ): void {
+    const features = width(query)
+    const headDim = this.#headDim
+    requireInteger(op, 'rows', rows, 1)
+    requireInteger(op, 'heads', heads, 1, features)
+    if (features !== heads * headDim) {
+      throw new InvalidInput(`${op}: ${features} features in ${heads} heads do not make the heads of ${headDim} it was loaded for.`, {
+        op,
+        features,
+        heads,
+      })
+    }
+    const capacity = keys.shape[0] ?? 0
+    requireMatrix(op, 'query', query, rows, features)
+    requireMatrix(op, 'keys', keys, 1, features)
+    requireMatrix(op, 'values', values, capacity, features)
+    requireMatrix(op, 'output', output, rows, features)
+    requireCursor(op, cursor, perRow ? rows : 1)
+    const params = new ArrayBuffer(28)
+    new Uint32Array(params).set([features, headDim, Math.ceil(headDim / 4), capacity, Number(causal), Number(perRow)])
+    new Float32Array(params, 24).set([1 / Math.sqrt(headDim)])
+    program.dispatch(this.#kernel, { params: new Uint8Array(params), tensors: [query, keys, values, output, cursor] }, [heads, rows])
   }
 }
 
-export async function loadAttention(gpu: Gpu): Promise<Attention> {
-  const [aligned, unaligned] = await Promise.all([1, 0].map((ALIGNED) => gpu.kernel('attention', shader, { LANES: lanes, ALIGNED })))
-  return new Attention({ aligned: aligned!, unaligned: unaligned! })
-}
-
-function dispatch(
-  program: Program,
-  kernels: { aligned: Kernel; unaligned: Kernel },
-  op: string,
-  causal: boolean,
-  call: AttentionArguments,
-): void {
-  const { query, keys, values, output, rows, heads, cursor, perRow = false } = call
-  const features = width(query)
-  const headDim = features / heads
-  requireInteger(op, 'rows', rows, 1)
-  requireInteger(op, 'heads', heads, 1, features)
-  if (!Number.isInteger(headDim) || headDim > 4 * lanes) {
-    throw new InvalidInput(
-      `${op}: ${features} features in ${heads} heads make heads of ${headDim}; it must be a whole number up to ${4 * lanes}.`,
-      { op, features, heads },
-    )
-  }
-  const capacity = keys.shape[0] ?? 0
-  requireMatrix(op, 'query', query, rows, features)
-  requireMatrix(op, 'keys', keys, 1, features)
-  requireMatrix(op, 'values', values, capacity, features)
-  requireMatrix(op, 'output', output, rows, features)
-  requireCursor(op, cursor, perRow ? rows : 1)
-  const params = new ArrayBuffer(28)
-  new Uint32Array(params).set([features, headDim, Math.ceil(headDim / 4), capacity, Number(causal), Number(perRow)])
-  new Float32Array(params, 24).set([1 / Math.sqrt(headDim)])
-  const kernel = headDim % 4 === 0 ? kernels.aligned : kernels.unaligned
-  program.dispatch(kernel, { params: new Uint8Array(params), tensors: [query, keys, values, output, cursor] }, [heads, rows])
+/**
+ * Compiles the kernel for heads of one size: `ALIGNED` where that is a multiple of 4.
+ *
+ * @param headDim 1 to 256
+ * @throws InvalidInput for any other size; KernelError.
+ */
+export async function loadAttention(gpu: Gpu, headDim: number): Promise<Attention> {
+  requireInteger('attention', 'headDim', headDim, 1, 4 * lanes)
+  return new Attention(await gpu.kernel('attention', shader, { LANES: lanes, ALIGNED: Number(headDim % 4 === 0) }), headDim)
 }
