@@ -1,4 +1,4 @@
-import type { Noema, OnProgress, Progress } from '../api'
+import type { Backend, Noema, OnProgress, Progress } from '../api'
 import { load, modelUrl } from '../api/load'
 
 /** A share in an engine that several elements use. */
@@ -20,29 +20,30 @@ interface Engine {
   latest: Progress | undefined
 }
 
-/** By the URL of the model's folder. */
+/** By backend and the URL of the model's folder. */
 const engines = new Map<string, Engine>()
 
 /**
- * Takes a share in the one engine of a model, which is loaded for the first of them. An engine that failed to load is forgotten, so that the next
+ * Takes a share in the one engine of a model and backend, which is loaded for the first of them. An engine that failed to load is forgotten, so that the next
  * one who asks tries again.
  *
- * @param model as `load` takes it
+ * @param model and `backend`: as `load` takes them
  * @param onProgress also hears at once how far a load is that others began
  * @throws InvalidInput when `model` is neither a name nor a URL.
  */
-export function acquire(model: string, onProgress: OnProgress): Lease {
+export function acquire(model: string, backend: Backend, onProgress: OnProgress): Lease {
   const url = modelUrl(model)
-  const engine = engines.get(url) ?? start(url)
+  const key = `${backend} ${url}`
+  const engine = engines.get(key) ?? start(key, url, backend)
   const lease: Lease = {
     noema: engine.noema,
     release() {
       if (!engine.leases.delete(lease) || engine.leases.size > 0) return
-      forget(url, engine)
+      forget(key, engine)
       engine.end()
     },
     discard() {
-      forget(url, engine)
+      forget(key, engine)
       lease.release()
     },
   }
@@ -51,28 +52,28 @@ export function acquire(model: string, onProgress: OnProgress): Lease {
   return lease
 }
 
-function start(url: string): Engine {
+function start(key: string, url: string, backend: Backend): Engine {
   const controller = new AbortController()
   const onProgress = (progress: Progress) => {
     engine.latest = progress
     for (const tell of engine.leases.values()) tell(progress)
   }
-  const noema = load(url, { signal: controller.signal, onProgress })
+  const noema = load(url, { backend, signal: controller.signal, onProgress })
   const end = () => {
     controller.abort()
     noema.then((loaded) => loaded.dispose()).catch(() => undefined)
   }
   const engine: Engine = { noema, end, leases: new Map(), latest: undefined }
-  engines.set(url, engine)
+  engines.set(key, engine)
   noema.then(
     () => {
       engine.latest = undefined
     },
-    () => forget(url, engine),
+    () => forget(key, engine),
   )
   return engine
 }
 
-function forget(url: string, engine: Engine): void {
-  if (engines.get(url) === engine) engines.delete(url)
+function forget(key: string, engine: Engine): void {
+  if (engines.get(key) === engine) engines.delete(key)
 }

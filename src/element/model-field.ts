@@ -1,30 +1,37 @@
 import type { PropertyDeclarations } from 'lit'
-import type { ModelInfo, Noema, Progress } from '../api'
+import type { Backend, ModelInfo, Noema, Progress } from '../api'
 import { acquire, type Lease } from './engines'
 import { tell } from './events'
 import { FormField } from './form-field'
 
-/** A form field with a model, which it shares with the other elements of the page that name it. */
+/** A form field with a model, which it shares with the other elements of the page that name it and its backend. */
 export abstract class ModelField extends FormField {
-  static override properties: PropertyDeclarations = { model: {} }
+  static override properties: PropertyDeclarations = { model: { useDefault: true }, backend: { useDefault: true } }
 
   /** Name or URL of a model folder. Default `mini`. */
   declare model: string
+  /** What predicts concepts: `webgpu`, `wasm` (the processor), or `auto` (default): WebGPU where there is an adapter, else wasm. */
+  declare backend: Backend
 
   /** How far the load is; null when there is none. */
   protected progress: Progress | 'starting' | null = null
   #lease: Lease | null = null
+  /** What the lease is for. */
+  #leased = ''
 
   constructor() {
     super()
     this.model = 'mini'
+    this.backend = 'auto'
   }
 
   /** Loads the model before it is needed. @throws as `load` of the library does; Aborted when the element leaves the page meanwhile. */
   async load(): Promise<Noema> {
+    this.leaveOther()
     if (!this.#lease) {
-      const lease = acquire(this.model, (progress) => this.#showProgress(progress))
+      const lease = acquire(this.model, this.backend, (progress) => this.#showProgress(progress))
       this.#lease = lease
+      this.#leased = this.#named
       this.progress ??= 'starting'
       this.requestUpdate()
       lease.noema.then(
@@ -43,8 +50,13 @@ export abstract class ModelField extends FormField {
     })
   }
 
-  protected override willUpdate(changed: Map<PropertyKey, unknown>): void {
-    if (changed.get('model') !== undefined) this.#leave()
+  protected override willUpdate(): void {
+    this.leaveOther()
+  }
+
+  /** Ends what runs on another model or backend than those named now. */
+  protected leaveOther(): void {
+    if (this.#lease && this.#leased !== this.#named) this.#leave()
   }
 
   /** Ends what runs on the model. */
@@ -57,6 +69,10 @@ export abstract class ModelField extends FormField {
   protected discardEngine(): void {
     this.#lease?.discard()
     this.#lease = null
+  }
+
+  get #named(): string {
+    return `${this.backend} ${this.model}`
   }
 
   #leave(): void {

@@ -21,15 +21,15 @@ interface Run {
 /**
  * A text field that a model writes on in: `<noema-writer model="mini" language="eng_Latn"></noema-writer>`.
  *
- * The model is loaded at the first use of `Continue` or by `load()`, once for all elements of a page that name it, and ends with the last of them.
+ * The model is loaded at the first use of `Continue` or by `load()`, once for all elements of a page that name it and its backend, and ends with the last of them.
  */
 export class NoemaWriter extends ModelField {
   static override styles = style
   static override properties: PropertyDeclarations = {
-    language: {},
+    language: { useDefault: true },
     to: {},
-    concepts: { type: Number },
-    seed: { type: Number },
+    concepts: { type: Number, useDefault: true },
+    seed: { type: Number, useDefault: true },
     conceptModel: { attribute: 'concept-model' },
     settings: { attribute: false },
   }
@@ -70,6 +70,7 @@ export class NoemaWriter extends ModelField {
 
   /** Writes on; resolves when it has ended. What goes wrong is shown, and told by `noema-error`. */
   async continue(): Promise<void> {
+    this.leaveOther()
     if (this.#run || this.isDisabled || this.readOnly) return
     if (this.value.trim() === '') return this.#show('required')
     const run: Run = { controller: new AbortController(), written: 0, concepts: this.concepts }
@@ -232,7 +233,7 @@ export class NoemaWriter extends ModelField {
   #progressBar(messages: Messages, language: string) {
     const progress = this.progress
     if (!progress) return nothing
-    if (progress === 'starting') return html`<progress part="progress" aria-label=${messages.loading}></progress>`
+    if (progress === 'starting') return html`<progress part="progress" aria-label=${messages.loading} value="0"></progress>`
     const { stage, loaded, total } = progress
     const percent = new Intl.NumberFormat(language, { style: 'percent' }).format(loaded / (total || 1))
     return html`
