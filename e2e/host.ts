@@ -1,5 +1,7 @@
+import { appendFileSync, cpSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import sirv from 'sirv'
 
 /** A plain host of static files, as one may get anywhere. */
@@ -50,4 +52,11 @@ export async function hostFolder(
     },
   }
   return host
+}
+
+/** Deploys a build of which the service worker alone is another, into `folder`: enough for the page to be offered it. */
+export function deployNewerBuild(host: Host, folder: string): void {
+  cpSync(host.folder, folder, { recursive: true })
+  appendFileSync(join(folder, 'service-worker.js'), '\n// A newer build.\n')
+  host.folder = folder
 }

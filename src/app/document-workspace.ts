@@ -212,6 +212,8 @@ export class DocumentWorkspace extends PageState {
     const readable = this.documents.filter(({ readable }) => readable)
     const last = readable.find(({ id }) => id === preferences.document) ?? readable[0]
     const session = await this.open(last?.id ?? newId())
+    // What was opened of the sample meanwhile is this document's.
+    if (!last && this.editing) this.editing.document = session.id
     if (!last) await session.append(sample.map(({ text }) => text).join(' '), { language: sample[0]?.language })
     this.loading = { state: 'ready' }
     await this.refresh()

@@ -1,6 +1,6 @@
 import type { DocumentSentence, DocumentSummary, Noema, Progress, RowCounts, Session } from '../api'
 import { type Dials, firstDials, type Preset, presetOf, summarizes } from './dials'
-import { takeDraft } from './kept-draft'
+import { type Editing, takeDraft } from './kept-draft'
 import { floresCodes, type InterfaceLanguage, interfaceLanguages, type Messages } from './messages'
 import { preferences } from './preferences'
 
@@ -40,6 +40,8 @@ export class PageState extends EventTarget {
   draft = ''
   /** FLORES-200 code of the draft. */
   draftLanguage: string = floresCodes[this.interfaceLanguage]
+  /** The sentence that is being edited, until it is saved or left; while another document is open it waits. */
+  editing: Editing | null = null
   /** Points to be expanded, one a line. */
   outline = ''
   /** The open document in short, as far as it is written, in one language (FLORES-200). */
@@ -76,6 +78,12 @@ export class PageState extends EventTarget {
     return !this.noema || summarizes(this.noema.info, this.dials.conceptModel)
   }
 
+  /** Index of the sentence of the open document that is being edited. */
+  get edited(): number | null {
+    const { editing, session, sentences } = this
+    return editing && editing.document === session?.id && editing.index < sentences.length ? editing.index : null
+  }
+
   /** Tells that state has changed. */
   changed(): void {
     this.dispatchEvent(new Event('change'))
@@ -84,7 +92,7 @@ export class PageState extends EventTarget {
   /** Changes plain state and tells. */
   set(
     state: Partial<
-      Pick<PageState, 'draft' | 'draftLanguage' | 'outline' | 'highlighted' | 'error' | 'interfaceLanguage' | 'isShellStored'>
+      Pick<PageState, 'draft' | 'draftLanguage' | 'editing' | 'outline' | 'highlighted' | 'error' | 'interfaceLanguage' | 'isShellStored'>
     >,
   ): void {
     Object.assign(this, state)

@@ -5,9 +5,8 @@ import { WorkspaceElement } from './workspace-element'
 
 /** What can be done with one sentence. Sends `close` when it is done; its `detail` is the index of the sentence to go on from. */
 class SentenceTools extends WorkspaceElement {
-  static override properties = { ...WorkspaceElement.properties, index: { attribute: false }, isEditing: { state: true } }
+  static override properties = { ...WorkspaceElement.properties, index: { attribute: false } }
   declare index: number
-  declare isEditing: boolean
 
   static override styles = [
     controls,
@@ -43,15 +42,10 @@ class SentenceTools extends WorkspaceElement {
     `,
   ]
 
-  constructor() {
-    super()
-    this.isEditing = false
-  }
-
   override render() {
     const { messages } = this
     return html`
-      <div role="group" aria-label=${messages.tools} @keydown=${this.#onKey}>${this.isEditing ? this.#editor() : this.#tools()}</div>
+      <div role="group" aria-label=${messages.tools} @keydown=${this.#onKey}>${this.#isEditing ? this.#editor() : this.#tools()}</div>
     `
   }
 
@@ -87,22 +81,35 @@ class SentenceTools extends WorkspaceElement {
   }
 
   #editor() {
-    const { messages, workspace, index } = this
+    const { messages, workspace } = this
     return html`
-      <textarea aria-label=${messages.editedText} .value=${workspace.sentences[index]?.text ?? ''}></textarea>
+      <textarea
+        aria-label=${messages.editedText}
+        .value=${workspace.editing?.text ?? ''}
+        @input=${({ target }: Event) => this.#type((target as HTMLTextAreaElement).value)}
+      ></textarea>
       <button type="button" class="primary" @click=${this.#save}>${messages.save}</button>
       <button type="button" class="plain" @click=${() => this.#finish()}>${messages.cancel}</button>
     `
   }
 
+  get #isEditing(): boolean {
+    return this.workspace.edited === this.index
+  }
+
   async #edit(): Promise<void> {
-    this.isEditing = true
+    this.#type(this.workspace.sentences[this.index]?.text ?? '')
     await this.updateComplete
     this.find('textarea')?.focus()
   }
 
+  #type(text: string): void {
+    const { workspace, index } = this
+    workspace.set({ editing: { document: workspace.session?.id, index, text } })
+  }
+
   #save(): void {
-    const text = this.find<HTMLTextAreaElement>('textarea')?.value ?? ''
+    const { text = '' } = this.workspace.editing ?? {}
     this.#finish(() => this.workspace.edit(this.index, text))
   }
 
@@ -110,7 +117,7 @@ class SentenceTools extends WorkspaceElement {
     if (event.key === 'Escape') {
       event.preventDefault()
       this.#finish()
-    } else if (event.key === 'Enter' && this.isEditing && event.target instanceof HTMLTextAreaElement && !event.shiftKey) {
+    } else if (event.key === 'Enter' && this.#isEditing && event.target instanceof HTMLTextAreaElement && !event.shiftKey) {
       event.preventDefault()
       event.stopPropagation()
       this.#save()

@@ -46,7 +46,7 @@ class TextView extends WorkspaceElement {
   }
 
   override willUpdate(): void {
-    const { session, sentences, wanted } = this.workspace
+    const { session, sentences, wanted, edited } = this.workspace
     if (session?.id !== this.#document) {
       this.#document = session?.id
       this.opened = null
@@ -57,6 +57,10 @@ class TextView extends WorkspaceElement {
       this.opened = null
       this.reachable = wanted
       this.shown = Math.max(this.shown, sentences.length - wanted)
+    }
+    if (edited !== null) {
+      this.opened = edited
+      this.shown = Math.max(this.shown, sentences.length - edited)
     }
     if (this.opened !== null && this.opened >= sentences.length) this.opened = null
     this.reachable = Math.max(this.#first, Math.min(this.reachable, sentences.length - 1))
@@ -183,12 +187,13 @@ class TextView extends WorkspaceElement {
   }
 
   #open(index: number | null): void {
+    if (this.workspace.edited !== null) this.workspace.set({ editing: null })
     this.opened = index
     if (index !== null) this.reachable = index
   }
 
   async #close(index: number): Promise<void> {
-    this.opened = null
+    this.#open(null)
     await this.updateComplete
     this.#focus(index)
   }
