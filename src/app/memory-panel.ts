@@ -57,6 +57,7 @@ class MemoryPanel extends WorkspaceElement {
   override render() {
     const { messages, workspace } = this
     const { session, remembered, documents, noema } = workspace
+    const languages = noema?.info.languages.map(({ code }) => code) ?? Object.values(floresCodes)
     return html`
       <section aria-labelledby="heading">
         <h2 id="heading">${messages.memory}</h2>
@@ -79,8 +80,8 @@ class MemoryPanel extends WorkspaceElement {
         <form role="search" aria-label=${messages.searchMemory} @submit=${this.#search}>
           <input type="search" required aria-label=${messages.searchMemory} placeholder=${messages.searchMemory} lang=${shortLanguage(this.#searchLanguage)} />
           <select aria-label=${messages.searchLanguage} @change=${this.#chooseLanguage}>
-            ${noema?.info.languages.map(
-              ({ code }) => html`<option value=${code} ?selected=${code === this.#searchLanguage}>${this.languageName(code)}</option>`,
+            ${languages.map(
+              (code) => html`<option value=${code} ?selected=${code === this.#searchLanguage}>${this.languageName(code)}</option>`,
             )}
           </select>
           <button type="submit" aria-disabled=${!noema || this.isSearching}>${messages.search}</button>

@@ -47,8 +47,12 @@ export class NoemaPage extends WorkspaceElement {
       main {
         grid-area: text;
         display: grid;
-        grid-template-rows: minmax(0, 1fr) auto;
+        grid-template-rows: minmax(14rem, 1fr) minmax(0, auto);
         min-height: 0;
+      }
+
+      compose-box {
+        overflow: auto;
       }
 
       aside {
@@ -74,6 +78,10 @@ export class NoemaPage extends WorkspaceElement {
           grid-template-areas: 'header header' 'banner banner' 'documents text' 'documents side' 'strip strip';
           height: auto;
           min-height: 100dvh;
+        }
+
+        main {
+          grid-template-rows: 1fr auto;
         }
 
         aside {
@@ -154,6 +162,7 @@ export class NoemaPage extends WorkspaceElement {
 
   override updated(): void {
     document.documentElement.lang = this.workspace.interfaceLanguage
+    document.title = `Noema: ${this.messages.tagline}`
   }
 
   /** The new sentence, for those who hear the page. */

@@ -29,7 +29,10 @@ class TextView extends WorkspaceElement {
   declare shown: number
   #document: string | undefined
   #length = 0
-  readonly #resize = new ResizeObserver(() => this.#placeTools())
+  readonly #resize = new ResizeObserver((entries) => {
+    this.#placeTools()
+    for (const { target } of entries) if (target !== this.find('ol')) target.scrollIntoView({ block: 'nearest' })
+  })
 
   static override styles = [controls, textStyle]
 
@@ -233,6 +236,7 @@ class TextView extends WorkspaceElement {
     const list = this.find('ol')
     const line = Array.from(this.find('.open .sentence')?.getClientRects() ?? []).at(-1)
     if (!tools || !list || !line) return
+    this.#resize.observe(tools)
     const box = list.getBoundingClientRect()
     const left = Math.max(0, Math.min(line.left - box.left, box.width - tools.offsetWidth))
     tools.style.top = `${line.bottom - box.top + 4}px`
