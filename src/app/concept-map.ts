@@ -3,7 +3,7 @@ import { css, html, nothing } from 'lit'
 import type { RememberedConcept } from '../api'
 import { controls } from './controls'
 import { denoises } from './dials'
-import { isStill, layers, mapOptions, memoryStyles, pathStyles, pointStyles } from './map-options'
+import { isStill, layers, mapOptions, memoryStyles, motion, pathStyles, pointStyles } from './map-options'
 import { mapInWords } from './map-words'
 import { mostPoints } from './neighbours'
 import { type Point, project } from './projection'
@@ -205,6 +205,7 @@ class ConceptMap extends WorkspaceElement {
     Object.assign(data.datasets[layers.text]!, pointStyles(canvas, generated))
     Object.assign(data.datasets[layers.path]!, pathStyles(canvas, this.#drawn.trajectory.length, this.#shown))
     Object.assign(data.datasets[layers.memory]!, memoryStyles(canvas))
+    chart.options.animation = motion()
     chart.update(mode)
   }
 

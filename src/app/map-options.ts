@@ -37,7 +37,7 @@ export function mapOptions(
     },
     options: {
       maintainAspectRatio: false,
-      animation: isStill() ? false : { duration: 500 },
+      animation: motion(),
       interaction: { mode: 'nearest', intersect: true },
       onHover: (_, elements) => onPoint(elements.find(({ datasetIndex }) => datasetIndex === layers.text)?.index),
       scales: { x: { type: 'linear', ...scale }, y: scale },
@@ -55,6 +55,11 @@ export function mapOptions(
       },
     },
   }
+}
+
+/** How the map moves from one state to the next, by what the visitor wants now. */
+export function motion() {
+  return isStill() ? (false as const) : { duration: 500 }
 }
 
 /** Whether the visitor has asked for no motion. */
