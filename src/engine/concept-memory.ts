@@ -176,9 +176,10 @@ export class ConceptMemory {
     const concepts = await ConceptIndex.open(gpu, this.#dim, this.#shardBytes)
     this.#index = { gpu, concepts, revision }
     for await (const chunks of this.#store.chunks()) {
-      for (const chunk of chunks) concepts.put(chunk, chunk.vectors)
       // Whether there is room is told to this call, before more is read, and to no other.
-      await gpu.finished()
+      await gpu.attempt(() => {
+        for (const chunk of chunks) concepts.put(chunk, chunk.vectors)
+      })
     }
     return concepts
   }
@@ -192,13 +193,15 @@ export class ConceptMemory {
       for (const chunk of put) kept.chunks.set(chunk.key, chunk)
       if (bytesOf(kept.chunks.values()) <= this.#keptBytes) this.#kept = { ...kept, revision: after }
     }
-    if (this.#index?.revision !== before) return
-    const { gpu, concepts } = this.#index
+    const index = this.#index
+    if (index?.revision !== before) return
+    const { gpu, concepts } = index
     try {
-      for (const key of gone) concepts.delete(key)
-      for (const chunk of put) concepts.put(chunk, chunk.vectors)
-      this.#index.revision = after
-      await gpu.finished()
+      await gpu.attempt(() => {
+        for (const key of gone) concepts.delete(key)
+        for (const chunk of put) concepts.put(chunk, chunk.vectors)
+        index.revision = after
+      })
     } catch (error) {
       this.#giveUp(error)
     }

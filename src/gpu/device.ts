@@ -176,6 +176,23 @@ export class Gpu {
     await this.#throwFailure()
   }
 
+  /**
+   * Makes calls whose refusal is told to this caller and to no other, and waits until all submitted work is done.
+   * @throws KernelError for what the GPU refused, no memory left included; DeviceLost.
+   */
+  async attempt(action: () => void): Promise<void> {
+    if (this.#ended) throw this.#ended
+    this.#device.pushErrorScope('validation')
+    let refusal: Promise<GPUError | null>
+    try {
+      action()
+    } finally {
+      refusal = this.#device.popErrorScope()
+    }
+    const [refused] = await Promise.all([this.#untilLost(refusal), this.finished()])
+    if (refused) throw new KernelError(`The GPU refused a call: ${refused.message}`)
+  }
+
   /** Frees the device and everything made on it; pending reads reject with DeviceLost. */
   destroy(): void {
     if (!this.#ended) this.#end(new DeviceLost('The GPU device was released while, or before, this call ran.'))

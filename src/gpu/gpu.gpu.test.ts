@@ -130,6 +130,18 @@ describe('programs', () => {
     await expect(gpu.read(values)).rejects.toThrow(KernelError)
     expect(await gpu.read(values)).toEqual(new Float32Array(4))
   })
+
+  it('report what was refused in an attempt to nobody else', async () => {
+    const values = gpu.tensor('values', [4])
+    const gone = gpu.tensor('gone', [4])
+    gone.destroy()
+    await expect(gpu.attempt(() => gpu.copy(gone, values))).rejects.toThrow(KernelError)
+    expect(await gpu.read(values)).toEqual(new Float32Array(4))
+    await gpu.attempt(() => gpu.write(values, Float32Array.of(1, 2, 3, 4)))
+    expect(await gpu.read(values)).toEqual(Float32Array.of(1, 2, 3, 4))
+    await expect(gpu.attempt(() => expect.fail('no call'))).rejects.toThrow('no call')
+    await gpu.finished()
+  })
 })
 
 describe('the end of a device', () => {
