@@ -38,7 +38,7 @@ export class Workspace extends DocumentWorkspace {
   /** Puts the draft into the document and makes the sentences that would follow the outline; the document does not keep them. */
   writeOutline(points: number): Promise<void> {
     return this.run(async (session, noema, signal) => {
-      if (hasWord(this.draft)) await this.keep(session)
+      if (this.draft.trim() !== '') await this.keep(session)
       if (!(await this.#addDraft(session, signal))) return this.say('nothingYet')
       this.say('outlining')
       const { length } = session.sentences
@@ -84,7 +84,7 @@ export class Workspace extends DocumentWorkspace {
    */
   summarize(ratio: number): Promise<void> {
     return this.run(async (session, noema, signal) => {
-      if (hasWord(this.draft)) await this.keep(session)
+      if (this.draft.trim() !== '') await this.keep(session)
       if (!(await this.#addDraft(session, signal))) return this.say('nothingYet')
       this.summary = null
       this.say('summarizing')
