@@ -217,7 +217,7 @@ const mistakes: [what: string, parameters: () => string[], message: RegExp][] = 
   [
     'a picture as text',
     () => ['encode', '--file', file('picture.png', Uint8Array.from([137, 80, 78, 71, 255, 0]))],
-    /not a UTF-8 text file/,
+    /not UTF-8 text/,
   ],
   ['an unknown language', () => ['continue', ...small, '--text', 'Hello there.', '--to', 'tlh_Latn'], /unsupported-language/],
   ['an unknown model', () => ['inspect', '--model', 'none'], /download-failed/],
