@@ -214,11 +214,7 @@ const mistakes: [what: string, parameters: () => string[], message: RegExp][] = 
   ['no text', () => ['continue'], /--text or --file/],
   ['empty text', () => ['continue', ...small, '--text', ''], /invalid-input: .*no sentence/],
   ['a missing file', () => ['encode', '--file', join(folder, 'none.txt')], /cannot be read/],
-  [
-    'a picture as text',
-    () => ['encode', '--file', file('picture.png', Uint8Array.from([137, 80, 78, 71, 255, 0]))],
-    /not UTF-8 text/,
-  ],
+  ['a picture as text', () => ['encode', '--file', file('picture.png', Uint8Array.from([137, 80, 78, 71, 255, 0]))], /not UTF-8 text/],
   ['an unknown language', () => ['continue', ...small, '--text', 'Hello there.', '--to', 'tlh_Latn'], /unsupported-language/],
   ['an unknown model', () => ['inspect', '--model', 'none'], /download-failed/],
   ['a folder that is no model', () => ['inspect', '--model', folder], /download-failed/],
