@@ -83,13 +83,14 @@ def concept_models(
     writers: dict[str, Writer] = {}
 
     def writer(name: str, step: Callable[[Tensor, int, torch.Generator], Tensor]) -> Writer:
-        repetition = models[name]["decoding"]["stopOnRepetitionThreshold"]
+        decoding = models[name]["decoding"]
+        thresholds = decoding["stopOnRepetitionThreshold"], decoding["endOfTextThreshold"]
 
         def write(starts: list[Tensor], count: int) -> list[list[str]]:
             texts = []
             for seed, start in enumerate(starts):
                 generated = step(start, count, torch.Generator().manual_seed(seed))[0]
-                kept = free_length(torch.cat([start[0, -1:], generated]), end, repetition)
+                kept = free_length(torch.cat([start[0, -1:], generated]), end, *thresholds)
                 texts.append(space.decode(generated[:kept].numpy()))
             return texts
 

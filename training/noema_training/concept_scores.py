@@ -197,10 +197,15 @@ def continuations(
     return results
 
 
-def free_length(concepts: Tensor, end: Tensor, repetition: float = REPETITION_THRESHOLD) -> int:
+def free_length(
+    concepts: Tensor,
+    end: Tensor,
+    repetition: float = REPETITION_THRESHOLD,
+    end_of_text: float = END_OF_TEXT_THRESHOLD,
+) -> int:
     """How many concepts after the first are kept by the reference's stop rules (lcm.md §5)."""
     for index in range(2, len(concepts)):
-        ends = F.cosine_similarity(concepts[index], end, dim=0) >= END_OF_TEXT_THRESHOLD
+        ends = F.cosine_similarity(concepts[index], end, dim=0) >= end_of_text
         repeats = F.cosine_similarity(concepts[index], concepts[index - 1], dim=0) >= repetition
         if ends or repeats:
             return index - 1

@@ -263,7 +263,8 @@ def camel(settings: Decoding | Refinement) -> dict:
 def base_entry(architecture: dict, temperature: float) -> dict:
     """Sampling noise is on at the temperature that `tune` chose, so that another seed gives another text.
 
-    Predictions that are means of what may come next lie close together without saying the same: only near equality is repetition.
+    Predictions that are means of what may come next lie close together without saying the same: only near equality is repetition. They
+    also lie far from the end-of-text concept, where a text may as well go on: at a cosine of 0.75 at most, after a summary.
     """
     return {
         "family": "base_lcm",
@@ -273,6 +274,7 @@ def base_entry(architecture: dict, temperature: float) -> dict:
             "sample": True,
             "temperature": temperature,
             **STOPPING,
+            "endOfTextThreshold": 0.6,
             "stopOnRepetitionThreshold": 0.98,
         },
     }
