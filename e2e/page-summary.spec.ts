@@ -34,7 +34,7 @@ test('a text is summarised beside itself, in another language too, and the summa
   const summary = await result(page).textContent()
   await page.getByRole('button', { name: 'Open as a new document' }).click()
   await expect(documents(page)).toHaveCount(2)
-  await expect.poll(async () => (await sentences(page).allTextContents()).join(' ')).toBe(summary.replace(/\s+/g, ' '))
+  await expect.poll(async () => (await sentences(page).allTextContents()).join(' ')).toBe(summary?.replace(/\s+/g, ' '))
   await expect(sentences(page).first()).toHaveAttribute('lang', 'fr')
   await expect(result(page)).toHaveCount(0)
 })
