@@ -218,9 +218,9 @@ class Profile:
         default_factory=lambda: {"tales": 1500, "dialogues": 3000}
     )  # documents of each wider kind for the concept models
     worlds: int | None = None  # how many of the worlds are told; all when left out
-    tellings: int = 90  # of each world
+    tellings: int = 60  # of each world
     valid_tellings: int = 6
-    short_tellings: int = 12  # of each short story
+    short_tellings: int = 10  # of each short story
     summary_tellings: int = 2  # of each short story with its summary
     encyclopedia_summaries: int = 1500  # articles with their leads as summaries
     tokenizer_sentences: int = 400_000
