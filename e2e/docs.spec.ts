@@ -73,10 +73,10 @@ test.describe('as they are shipped', () => {
     await page.emulateMedia({ colorScheme: 'light' })
     await page.goto('/docs/how-it-works.html')
     const trip = page.locator('round-trip-figure')
-    await trip.getByLabel('Sentence', { exact: true }).fill('The dog is in the garden.')
+    await trip.getByLabel('Sentence', { exact: true }).fill('Where is the dog?')
     await trip.getByRole('button').press('Enter')
     await expect(trip.getByRole('row')).toHaveCount(4)
-    await expect(trip.getByRole('row', { name: 'English' })).toContainText('The dog is in the garden.')
+    await expect(trip.getByRole('row', { name: 'English' })).toContainText('Where is the dog?')
     await expect(trip.getByRole('row', { name: 'French' })).toContainText('chien')
 
     const similarity = page.locator('similarity-figure')

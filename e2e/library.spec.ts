@@ -49,15 +49,28 @@ test.describe('with the model that is shipped', () => {
   test.use(shipped)
 
   test('sentences come back from encode and decode, and cross languages', async ({ page }) => {
-    const { decoded, translations, dim, length } = await withNoema(page, async (noema) => {
-      const sentences = ['The dog is in the garden.', 'I want to go home.']
+    const everyday = [
+      'The dog is in the garden.',
+      'I want to go home.',
+      'Where is the dog?',
+      'She is my sister.',
+      'We are very tired today.',
+      'I have no time.',
+      'The cat is black.',
+      'My brother has a dog.',
+      'Do you speak French?',
+      'It is raining.',
+    ]
+    const work = async (noema: Api.Noema, _: typeof Api, sentences: string[]) => {
       const vectors = await noema.encode(sentences, { language: 'eng_Latn' })
       const decoded = await noema.decode(vectors, { language: 'eng_Latn' })
       const translations = await noema.translate('Where are you? I am at home.', { from: 'eng_Latn', to: 'deu_Latn' })
       return { decoded, translations, dim: noema.info.dim, length: vectors.length }
-    })
-    expect(length).toBe(2 * dim)
-    expect(decoded).toEqual(['The dog is in the garden.', 'I want to go home.'])
+    }
+    const { decoded, translations, dim, length } = await withNoema(page, work, everyday)
+    expect(length).toBe(everyday.length * dim)
+    // No sentence comes back from every model; nearly all that are so common do.
+    expect(decoded.filter((text, i) => text === everyday[i]).length, decoded.join(' ')).toBeGreaterThanOrEqual(7)
     expect(translations.map(({ source }) => source)).toEqual(['Where are you?', 'I am at home.'])
     for (const { text } of translations) expect(text).not.toBe('')
   })
