@@ -96,4 +96,6 @@ def test_the_cases_of_the_browser_are_what_this_model_computes():
         expected, now = stored.pop("expected"), case.pop("expected")
         assert stored == case
         for key, values in expected.items():
-            assert torch.allclose(torch.tensor(values), torch.tensor(now[key]), atol=1e-5), key
+            reference, found = torch.tensor(values), torch.tensor(now[key])
+            # Processors differ in how they round: 1e-5 was seen. Another model is farther away by orders of magnitude.
+            assert (found - reference).abs().max() <= 1e-4 * reference.abs().max(), key
