@@ -275,7 +275,7 @@ def base_entry(architecture: dict, temperature: float) -> dict:
             "sample": True,
             "temperature": temperature,
             **STOPPING,
-            "endOfTextThreshold": 0.6,
+            "endOfTextThreshold": 0.5,
             "stopOnRepetitionThreshold": 0.98,
         },
     }
