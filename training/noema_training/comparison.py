@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .base_lcm import BaseLcm, generate_base
 from .concept_scores import HeldOut, free_length, predict
-from .config import LANGUAGES
+from .config import END_OF_TEXT, LANGUAGES
 from .diffusion import generate
 from .metrics import (
     contrastive_accuracy,
@@ -173,7 +173,12 @@ def score_set(
             found["mi"] = scorer.mutual_information(contexts, texts)
         return found
 
-    scores = {name: score(make(held_out).flatten(0, 1)[rows]) for name, make in predictors.items()}
+    scores = {}
+    for name, make in predictors.items():
+        predicted = make(held_out)
+        scores[name] = score(predicted.flatten(0, 1)[rows])
+        if entry := space.manifest["conceptModels"].get(name):
+            scores[name] |= end_scores(predicted, held_out, space, entry["decoding"]["endOfTextThreshold"])
     if scorer is not None:
         few = slice(0, positions // 4)
         written = [scorer.continue_texts([context], 1)[0][0] for context in contexts[few]]
@@ -183,6 +188,22 @@ def score_set(
         }
         scores["true sentence"] = {"mi": scorer.mutual_information(contexts, sentences)}
     return {"positions": len(rows), "models": scores}
+
+
+def end_scores(predicted: Tensor, held_out: HeldOut, space: ExportedSpace, threshold: float) -> dict:
+    """Shares of the documents' ends and of their other positions where a prediction ends a text, as `free_length` decides.
+
+    predicted: raw, of every concept [documents, length, dim]. Empty where no document ends within its first concepts.
+    """
+    end = torch.from_numpy(space.encode([space.manifest["space"]["endOfText"]]))[0]
+    stops = F.cosine_similarity(predicted, end, dim=-1) >= threshold
+    ends = torch.zeros_like(held_out.scored)
+    for row, sentences in enumerate(held_out.documents):
+        ends[row, len(sentences) - 1] = sentences[-1] == END_OF_TEXT
+    if not ends.any():
+        return {}
+    others = held_out.scored & ~ends
+    return {"ends": stops[ends].float().mean().item(), "ends_early": stops[others].float().mean().item()}
 
 
 def one_prompt_a_world(held_out: HeldOut, count: int) -> list[int]:

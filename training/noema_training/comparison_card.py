@@ -8,6 +8,8 @@ COLUMNS = {
     "par": "PAR",
     "mi": "MI",
     "rouge_l": "ROUGE-L",
+    "ends": "ends %",
+    "ends_early": "ends early %",
 }
 FREE = {
     "distinct_1": "distinct-1",
@@ -17,11 +19,12 @@ FREE = {
     "repeated_sentences": "repeated sentences %",
     "mi": "MI",
 }
-PERCENT = ("ca", "ca_r", "repetition_4", "repeated_sentences")
+PERCENT = ("ca", "ca_r", "ends", "ends_early", "repetition_4", "repeated_sentences")
 EXPLANATION = """\
 Teacher-forced: the true sentences before, one prediction. ℓ2: distance to the true concept; `-r`: after decoding to text and encoding again. CA: \
 share of other held-out sentences farther away than the true one, its neighbours left out. PAR: largest cosine of the prediction with the \
-context over that of the true concept. ROUGE-L against the true sentence (rouge-score). Sets other than `stories` show how far the models \
+context over that of the true concept. ROUGE-L against the true sentence (rouge-score). Ends: where a text \
+ends, and, early, at all its other positions, how often the prediction reaches the cosine to the end of text that stops a continuation. Sets other than `stories` show how far the models \
 reach; `.fr`, `.de`, `.es` are zero-shot, the concept models read English only. Base-LCM predicts without sampling noise here."""
 SUMMARIES = """\
 Each model goes on after the text and the sentence "In short.", without noise, for as many sentences as the true summary has; "first sentences" are as \

@@ -184,7 +184,7 @@ def _size(manifest: dict) -> str:
         if not name.endswith((".md", "scores.json"))
     }
     named = ", ".join(f"`{name}` {size / 1e6:.1f}" for name, size in files.items())
-    return f"{sum(files.values()) / 1e6:.1f} MB are downloaded: {named}."
+    return f"{sum(files.values()) / 1e6:.1f} MB of weights and tokenizer, beside this card and its scores: {named}."
 
 
 def _speed(speed: dict) -> str:
