@@ -5,7 +5,7 @@ import AxeBuilder from '@axe-core/playwright'
 import { type BrowserContext, chromium, expect, type Page, test } from '@playwright/test'
 import { build } from 'vite'
 import { type Host, hostFolder } from './host'
-import { continueButton, goOn, idle, sentences, setDials, stopButton, written } from './page.testing'
+import { goOn, sentences, setDials, written } from './page.testing'
 import { launchOptions, smallModel } from './sites'
 
 const root = resolve(import.meta.dirname, '..')
@@ -41,10 +41,8 @@ test('the server gone and the browser restarted, the page starts and writes; iso
     context = await startBrowser()
     const page = await context.newPage()
     await page.goto(host.url)
-    await continueButton(page).click()
+    await goOn(page)
     await expect(written(page).first()).not.toHaveText('')
-    await stopButton(page).click()
-    await idle(page)
     await availableOffline(page)
     expect(await isIsolated(page)).toBe(true)
     await expect(page.getByRole('alert')).toHaveCount(0)

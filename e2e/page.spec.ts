@@ -1,6 +1,6 @@
 import { chromium, expect, test } from '@playwright/test'
 import { findChromium } from '../cli/chromium'
-import { continueButton, documents, goOn, idle, open, sentences, stopButton, written } from './page.testing'
+import { continueButton, documents, goOn, idle, open, sentences, written } from './page.testing'
 import { shipped } from './sites'
 
 test.describe('as it is shipped', () => {
@@ -11,11 +11,8 @@ test.describe('as it is shipped', () => {
     page.on('pageerror', (error) => problems.push(error.message))
     await page.goto('/')
     await expect(sentences(page)).toHaveText(['Once upon a time there was a little girl.', 'She lived near a big forest.'])
-    await continueButton(page).click()
+    await goOn(page)
     await expect(written(page).first()).not.toHaveText('')
-    await stopButton(page).click()
-    await idle(page)
-    await expect(page.getByRole('status').first()).toHaveText('Stopped.')
     await expect(page.locator('performance-strip')).toContainText('concepts/s')
     await expect(page.locator('performance-strip')).toContainText(/Predicted by\s*the processor/)
     expect(problems).toEqual([])
