@@ -1,15 +1,8 @@
-import AxeBuilder from '@axe-core/playwright'
 import { expect, type Page, test } from '@playwright/test'
+import { expectSound } from './access.testing'
 import { shipped } from './sites'
 
 const pages = ['index', 'how-it-works', 'reference', 'model-card', 'own-model', 'privacy']
-
-/** What axe finds, and how far the page moves sideways. */
-async function expectSound(page: Page): Promise<void> {
-  const { violations } = await new AxeBuilder({ page }).analyze()
-  expect(violations.map(({ id, nodes }) => [id, nodes.map(({ target }) => target.join(' '))])).toEqual([])
-  expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0)
-}
 
 test('every page is there, reads well in both themes and at 320 pixels, and links only to what is there', async ({ page }) => {
   const anchors = new Map<string, string[]>()

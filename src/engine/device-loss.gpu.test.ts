@@ -92,23 +92,30 @@ async function go(
   }
 }
 
+/** Runs a task again and again, each time with a device that is lost at one of `points` calls spread over those that the last task made. */
+async function loseAtCalls(points: number, task: (where: string) => Promise<void>): Promise<void> {
+  const total = calls
+  expect(total).toBeGreaterThan(100)
+  for (let n = 0; n < points; n++) {
+    const at = 1 + Math.round((n * (total - 2)) / (points - 1))
+    calls = 0
+    let losses = 0
+    onCall = (device) => {
+      if (calls !== at) return
+      losses++
+      device.destroy()
+    }
+    await task(`lost at call ${at} of ${total}`)
+    expect(losses).toBe(1)
+  }
+}
+
 describe('a device that is lost', () => {
   test('at any call of an upload, a prefill or a denoising loop changes no concept', async () => {
     const { found } = await go(opener(twoTower), 3)
-    const [total, points] = [calls, 5]
-    expect(total).toBeGreaterThan(100)
-    for (let n = 0; n < points; n++) {
-      const at = 1 + Math.round((n * (total - 2)) / (points - 1))
-      calls = 0
-      let losses = 0
-      onCall = (device) => {
-        if (calls !== at) return
-        losses++
-        device.destroy()
-      }
-      expect((await go(opener(twoTower), 3)).found, `lost at call ${at} of ${total}`).toEqual(found)
-      expect(losses).toBe(1)
-    }
+    await loseAtCalls(5, async (where) => {
+      expect((await go(opener(twoTower), 3)).found, where).toEqual(found)
+    })
   })
 
   test('between two concepts costs no row that was stored, and the text ends where it would have', async () => {
@@ -172,23 +179,13 @@ describe('a device that is lost while several documents are continued', () => {
 
   test('at any call changes no concept and yields none twice', async () => {
     const unbroken = await goTogether(opener(twoTower), 3)
-    const [total, points] = [calls, 4]
+    await loseAtCalls(4, async (where) => {
+      const { found, stops } = await goTogether(opener(twoTower), 3)
+      expect({ found, stops }, where).toEqual({ found: unbroken.found, stops: unbroken.stops })
+    })
+    onCall = () => undefined
     expect(unbroken.found[0]).toEqual((await go(opener(twoTower), 3)).found)
     expect(unbroken.rows).toEqual(computed(20, 20, 3))
-    expect(total).toBeGreaterThan(100)
-    for (let n = 0; n < points; n++) {
-      const at = 1 + Math.round((n * (total - 2)) / (points - 1))
-      calls = 0
-      let losses = 0
-      onCall = (device) => {
-        if (calls !== at) return
-        losses++
-        device.destroy()
-      }
-      const { found, stops } = await goTogether(opener(twoTower), 3)
-      expect({ found, stops }, `lost at call ${at} of ${total}`).toEqual({ found: unbroken.found, stops: unbroken.stops })
-      expect(losses).toBe(1)
-    }
   })
 
   test('after every step, more often than a call bears without a step, they end as they would have', async () => {
