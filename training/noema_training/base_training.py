@@ -33,17 +33,22 @@ def base_loss(
     concepts: Tensor,
     rows: Tensor,
     config: BaseLcmConfig,
+    blur: float = 0.0,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Loss of normalised documents [n, length, dim]; rows [n, length] say which sentence each concept is, -1 for none.
 
-    Every position is regressed; `decoded_positions` random ones go through the decoder. The first concept is never a target.
+    Every position is regressed; `decoded_positions` random ones go through the decoder, with noise of at most `blur` a document on them.
+    The first concept is never a target.
     """
     strength = config.context_noise * torch.rand(len(concepts), 1, 1, device=concepts.device)
     predicted = model((concepts + strength * torch.randn_like(concepts))[:, :-1])
     kept, targets = rows[:, 1:] >= 0, rows[:, 1:]
     distance = (predicted - concepts[:, 1:]).float().square().mean(-1)[kept].mean()
     picked = sample_positions(kept, config.decoded_positions)
-    vectors = model.sonar_normalizer.denormalize(predicted.flatten(0, 1)[picked].float())
+    blurred = predicted
+    if blur:
+        blurred = predicted + blur * torch.rand_like(strength) * torch.randn_like(predicted)
+    vectors = model.sonar_normalizer.denormalize(blurred.flatten(0, 1)[picked].float())
     cross_entropy = decoder_loss(decoder, vectors, targets.flatten()[picked], tokens)
     contrastive = contrastive_loss(
         predicted[kept].float(), concepts[:, 1:][kept].float(), targets[kept], config.contrastive_sharpness
@@ -66,6 +71,21 @@ def contrastive_loss(predicted: Tensor, truth: Tensor, sentences: Tensor, sharpn
     return F.cross_entropy(scores, torch.arange(len(truth), device=truth.device))
 
 
+@torch.no_grad()
+def validated_loss(
+    model: BaseLcm, decoder: Decoder, documents: Documents, tokens: SentenceTokens, config: BaseLcmConfig
+) -> dict[str, float]:
+    """The same loss on held-out documents, without noise, at the same positions each time."""
+    device = documents.vectors.device
+    picked = range(min(len(documents), 256))
+    rows = documents.pad([documents.rows(i)[: config.window] for i in picked]).to(device)
+    quiet = replace(config, context_noise=0.0, decoded_positions=512)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(1)
+        terms = base_loss(model, decoder, tokens, documents.gather(rows)[0], rows, quiet)[1]
+    return {f"valid_{name}": round(value.item(), 4) for name, value in terms.items()}
+
+
 def train_base_lcm(work: Path, profile: Profile, run: Run, batch_documents: int | None = None) -> dict:
     """Trains within the time budget, resuming from work/base-lcm.pt; keeps a moving average of the weights."""
     config = profile.base_lcm
@@ -78,24 +98,15 @@ def train_base_lcm(work: Path, profile: Profile, run: Run, batch_documents: int 
         architecture[name] = getattr(config, name)
     model = BaseLcm(**architecture, dropout=config.dropout).to(run.device)
     model.sonar_normalizer.load_state_dict(torch.load(work / "normalizer.pt"))
-    decoder = load_space(work, run.device).decoder
+    decoder = load_space(work, run.device, tuned=False).decoder
     tokens, held_out = (SentenceTokens(work, split, run.device) for split in ("train", "valid"))
 
     def loss(batch: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         rows = batch.to(run.device)
         return base_loss(model, decoder, tokens, documents.gather(rows)[0], rows, config)
 
-    @torch.no_grad()
     def validate(average: BaseLcm) -> dict[str, float]:
-        """The same loss on held-out documents, without context noise, at the same positions each time."""
-        picked = range(min(len(valid), 256))
-        rows = valid.pad([valid.rows(i)[: config.window] for i in picked]).to(run.device)
-        quiet = replace(config, context_noise=0.0, decoded_positions=512)
-        devices = [run.device] if run.device.startswith("cuda") else []
-        with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(1)
-            terms = base_loss(average, decoder, held_out, valid.gather(rows)[0], rows, quiet)[1]
-        return {f"valid_{name}": round(value.item(), 4) for name, value in terms.items()}
+        return validated_loss(average, decoder, valid, held_out, config)
 
     task = concept_task(
         "base-lcm", model, architecture, config, ADAM_NAMES, documents, loss, validate, "valid_tokens"

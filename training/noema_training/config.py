@@ -99,7 +99,7 @@ class BaseLcmConfig:
 
 @dataclass(frozen=True)
 class DecoderConfig:
-    """The recipe of the decoder's fine-tuning on the Base-LCM's predictions."""
+    """The recipe by which decoder and Base-LCM are tuned to each other; what is not here is as in `BaseLcmConfig`."""
 
     window: int = 40
     batch_documents: int = 16
@@ -107,7 +107,7 @@ class DecoderConfig:
     micro_batches: int = 4
     decoded_positions: int = 80  # predictions a micro-batch
     predicted_weight: float = 0.5
-    blur: float = 0.3  # largest noise on the context and on the prediction, in normalised units
+    blur: float = 0.3  # largest noise on the context and on the decoded prediction, in normalised units
     learning_rate: float = 5e-4
     warmup_steps: int = 50
     wide: float = 0.35  # share of the documents drawn that are no simple stories

@@ -18,14 +18,14 @@ def decoder_loss(
 ) -> Tensor:
     """Mean cross-entropy a token of raw vectors [n, dim] for the sentences [n] (indices into `tokens`).
 
-    Rows are decoded `chunk` at a time in order of length, and a chunk's activations are computed again in the backward pass, so that
-    memory holds the logits of one chunk only.
+    Rows are decoded in order of length, a quarter or `chunk` at a time, so that short ones are not padded to the longest. Where there
+    are more than `chunk`, activations are computed again in the backward pass: memory holds the logits of one chunk only.
     """
     if not len(sentences):
         return vectors.sum() * 0
     order = tokens.lengths[sentences].argsort()
     total, count = vectors.new_zeros((), dtype=torch.float32), 0
-    for picked in order.split(chunk):
+    for picked in order.split(min(chunk, -(-len(order) // 4))):
         inputs, labels = tokens.decoder_rows(sentences[picked])
         count += int((labels != PAD).sum())
         arguments = (decoder, vectors[picked], inputs, labels)

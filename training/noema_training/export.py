@@ -31,6 +31,7 @@ from .quant_lcm import QUANT_LCMS, Refinement
 from .space import Space, load_space
 from .tokenizer import language_ids, load_tokenizer
 from .trainer import load_trained
+from .tuned import load_base_lcm
 from .two_tower import TwoTower
 from .verify import verify_folder
 
@@ -84,7 +85,7 @@ def export(
     models, concept_models = {"two-tower": two_tower}, {}
     concept_models["two-tower"] = concept_entry(architecture, load_decoding(work))
     if (work / "base-lcm.pt").exists():
-        models["base-lcm"], sizes = load_trained(BaseLcm, work, "base-lcm")
+        models["base-lcm"], sizes = load_base_lcm(work)
         concept_models["base-lcm"] = base_entry(sizes, load_temperature(work))
     if (work / "one-tower.pt").exists():
         models["one-tower"], sizes = load_trained(OneTower, work, "one-tower")

@@ -17,12 +17,12 @@ from .config import MAX_TOKENS, PAD, UNK, Profile
 from .optim import Optimizer
 from .sonar import Decoder, Encoder
 from .tokenizer import language_ids, load_tokenizer
-from .trainer import Run, Task, train, trained_weights
+from .trainer import Run, Task, train
+from .tuned import part, tuned_checkpoint
 
 WEIGHTS = {"tokens": 1.0, "contrastive": 0.3, "distance": 0.1, "bag": 0.2}
 TEMPERATURE = 0.05
 HIDDEN_INPUTS = 0.1
-DECODER = "decoder"  # the step that fine-tunes the decoder
 
 
 class Negatives:
@@ -140,22 +140,11 @@ def train_space(work: Path, profile: Profile, run: Run, batch_tokens: int | None
 def load_space(work: Path, device: str = "cpu", tuned: bool = True) -> Space:
     """The space of a work directory, ready for inference; `tuned`: with the decoder of the step `decoder`, if it was run.
 
-    Raises ValueError when the space was trained on after that step.
+    Raises ValueError when the space or the Base-LCM was trained on after that step.
     """
     saved = torch.load(work / "space.pt", map_location=device)
     space = Space(**saved["sizes"]).to(device).eval()
     space.load_state_dict(saved["model"])
-    if tuned and (found := tuned_decoder(work, saved["step"], device)):
-        space.decoder.load_state_dict(trained_weights(found))
+    if tuned and (found := tuned_checkpoint(work, device)):
+        space.decoder.load_state_dict(part(found, "decoder"))
     return space.requires_grad_(False)
-
-
-def tuned_decoder(work: Path, space_step: int, device: str) -> dict | None:
-    """The checkpoint of the step `decoder`, if it was run. Raises ValueError when it is not of the space at `space_step`."""
-    path = work / f"{DECODER}.pt"
-    if not path.exists():
-        return None
-    found = torch.load(path, map_location=device)
-    if found["space"] != space_step:
-        raise ValueError(f"{path} belongs to an earlier space: delete it and run the step {DECODER} again")
-    return found

@@ -101,7 +101,7 @@ def train(task: Task, work: Path, run: Run) -> dict:
     """
     budget = 60 * (run.minutes if run.minutes is not None else task.minutes)
     checkpoint, first = work / f"{task.name}.pt", distributed.rank() == 0
-    average = copy.deepcopy(task.model).requires_grad_(False) if task.average_decay else None
+    average = copy.deepcopy(task.model).eval().requires_grad_(False) if task.average_decay else None
     step, elapsed = _resume(task, average, checkpoint, run.device)
     seed = run.seed + step + 100_003 * distributed.rank()
     torch.manual_seed(seed)  # other noise in every process and after every pause
