@@ -67,7 +67,13 @@ test('all families write; only the settings of the chosen one are taken', async 
     }
   })
   expect(Object.keys(outcome.info.conceptModels)).toEqual(expect.arrayContaining(['two-tower', 'random', 'hasty']))
-  expect(outcome.info.conceptModels.random).toEqual({ family: 'base_lcm', maxConcepts: 30, beam: 1, settings: { temperature: 0 } })
+  expect(outcome.info.conceptModels.random).toEqual({
+    family: 'base_lcm',
+    maxConcepts: 30,
+    beam: 1,
+    reread: false,
+    settings: { temperature: 0 },
+  })
   expect(outcome.info.conceptModels['two-tower']).toMatchObject({ family: 'two_tower', settings: { steps: expect.any(Number), eta: 0 } })
   expect(outcome.info.conceptModels.single).toEqual({
     ...outcome.info.conceptModels['two-tower'],
@@ -87,6 +93,7 @@ test('all families write; only the settings of the chosen one are taken', async 
     family: 'quant_lcm_c',
     maxConcepts: 30,
     beam: 1,
+    reread: false,
     settings: { guidance: 1.5, temperature: 1, topK: 5 },
   })
   for (const pair of [outcome.near, outcome.unit]) {

@@ -45,6 +45,43 @@ test('the same seed gives the same sentences, another seed others', async ({ pag
   expect(runs[2]).not.toEqual(runs[0])
 })
 
+test('a text goes on from its predictions, or from what its new sentences say', async ({ page }) => {
+  const outcome = await withNoema(
+    page,
+    async (noema, _, text) => {
+      const options = { concepts: 3, seed: 1, conceptModel: 'base-lcm' }
+      const write = async (reread?: boolean) => {
+        const written: Api.Concept[] = []
+        for await (const concept of noema.continue(text, { ...options, reread })) written.push(concept)
+        return written
+      }
+      const [plain, unasked, reread] = [await write(false), await write(), await write(true)]
+      const together: string[] = []
+      for await (const one of noema.continueMany([text], { ...options, reread: true })) together.push(one.text, one.embedding.join())
+      const read: string[] = []
+      for (const one of reread) read.push((await noema.encode([one.text])).join())
+      return {
+        plain: plain.map(({ embedding }) => embedding.join()),
+        unasked: unasked.map(({ embedding }) => embedding.join()),
+        reread: reread.map(({ embedding }) => embedding.join()),
+        read,
+        texts: [plain[0]!.text, reread[0]!.text],
+        alone: reread.flatMap(({ text, embedding }) => [text, embedding.join()]),
+        together,
+        times: reread.flatMap(({ timing }) => [timing.predict, timing.decode]),
+      }
+    },
+    text,
+  )
+  expect(outcome.unasked).toEqual(outcome.plain)
+  expect(outcome.reread.length).toBeGreaterThan(1)
+  expect(outcome.reread).toEqual(outcome.read)
+  expect(outcome.plain[0]).not.toBe(outcome.reread[0])
+  expect(outcome.texts[1]).toBe(outcome.texts[0])
+  expect(outcome.together).toEqual(outcome.alone)
+  expect(Math.min(...outcome.times)).toBeGreaterThan(0)
+})
+
 test.describe('with the model that is shipped', () => {
   test.use(shipped)
 

@@ -62,6 +62,11 @@ export interface ContinueOptions extends PredictOptions, TextSettings {
   recall?: number
   /** Whether each concept comes with the way that the denoising took to it, `Concept.trajectory`; it costs one larger read-back. Default false. */
   trajectory?: boolean
+  /**
+   * Whether the text goes on from what each new sentence says, read again by the encoder, and not from the prediction that it was put into words from,
+   * as the reference does. Default: `info.conceptModels[…].reread`.
+   */
+  reread?: boolean
 }
 
 export interface ContinueManyOptions extends Omit<ContinueOptions, 'recall'> {

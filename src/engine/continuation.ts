@@ -30,6 +30,7 @@ export async function writeOn(
     maxTokens,
     conceptModel,
     trajectory,
+    reread: wanted,
     ...sampling
   }: Omit<ContinueSettings, 'recall'>,
   signal: AbortSignal,
@@ -40,18 +41,42 @@ export async function writeOn(
   const words = (first: number) => wording({ beam, textTopK, textTopP, textTemperature, maxTokens }, { seed, beam: predictor.beam, first })
   model.space.requireDecodeOptions({ ...words(0), language })
   const first = vectors.length / model.space.dim
-  const generation = continueDespiteLoss(open, vectors, { concepts, seed, sampling, trajectory, kept, signal })
+  const say = async (concept: Float32Array, position: number) => {
+    const [decoded] = await model.space.decode(concept, { ...words(position), language, signal })
+    return decoded!.text
+  }
+  let said: { text: string; milliseconds: number } | undefined
+  const settle = async (concept: Float32Array, position: number) => {
+    const start = performance.now()
+    const text = await say(concept, position)
+    const read = await readAgain(model, text, { concept, language, signal })
+    said = { text, milliseconds: performance.now() - start }
+    return read
+  }
+  const settling = (wanted ?? predictor.reread) && { settle }
+  const generation = continueDespiteLoss(open, vectors, { concepts, seed, sampling, trajectory, kept, signal, ...settling })
   try {
     for (let index = 0; ; index++) {
       const { value, done } = await generation.next()
       if (done) return value
-      const { milliseconds, ...predicted } = value
+      const { milliseconds, ...concept } = value
       const start = performance.now()
-      const [decoded] = await model.space.decode(predicted.embedding, { ...words(first + index), language, signal })
-      const timing = { predict: milliseconds, decode: performance.now() - start }
-      await onConcept({ index, text: decoded?.text ?? '', language, ...predicted, timing })
+      const text = said?.text ?? (await say(concept.embedding, first + index))
+      const before = said?.milliseconds ?? 0
+      const timing = { predict: milliseconds - before, decode: before + performance.now() - start }
+      said = undefined
+      await onConcept({ index, text, language, ...concept, timing })
     }
   } finally {
     await generation.return(undefined as never)
   }
+}
+
+/** The vector of what a concept was put into; a concept without words stays as it is. */
+export function readAgain(
+  model: LoadedModel,
+  text: string,
+  { concept, language, signal }: { concept: Float32Array; language: string; signal: AbortSignal },
+): Promise<Float32Array> {
+  return text.trim() === '' ? Promise.resolve(concept) : model.encode([text], language, signal)
 }

@@ -1,7 +1,8 @@
 import { ContextFull, InvalidInput } from '../errors'
 import { requireSeed } from '../models/generate'
 import type { ConceptOfMany as PredictedOfMany } from '../models/generate-many'
-import { despiteLoss } from './device-loss'
+import { readAgain } from './continuation'
+import { despiteLoss, joined } from './device-loss'
 import type { LoadedModel } from './loaded-model'
 import { continueManyDespiteLoss } from './many-despite-loss'
 import type { ConceptOfMany, ContinuedDocument, ContinueManyRequest } from './protocol'
@@ -22,7 +23,7 @@ export async function continueMany(
   signal: AbortSignal,
   onConcept: (concept: ConceptOfMany) => void | Promise<void>,
 ): Promise<{ result: ContinuedDocument[]; stored: Promise<void> }> {
-  const { beam, textTopK, textTopP, textTemperature, maxTokens, ...sampling } = settings
+  const { beam, textTopK, textTopP, textTemperature, maxTokens, reread: wanted, ...sampling } = settings
   const text = { beam, textTopK, textTopP, textTemperature, maxTokens }
   if (texts.length === 0) throw new InvalidInput('There is nothing to continue: give at least one text.')
   requireInteger('concepts', concepts, 1, 10_000)
@@ -63,30 +64,53 @@ export async function continueMany(
       rows: { remembered: 0, restored: 0, computed: 0 },
     }),
   )
+  const say = async (concepts: readonly PredictedOfMany[]): Promise<string[]> => {
+    const { sampling: drawing, ...rest } = words(seed, 0)
+    // Each concept's words are drawn with the numbers they would have if its document were continued alone.
+    const random = (row: number) => {
+      const { document, position } = concepts[row]!
+      return words(documents[document]!.seed, position).sampling!.random(0)
+    }
+    const vectors = joined(concepts.map(({ concept }) => concept))
+    const decoded = await model.space.decode(vectors, {
+      ...rest,
+      ...(drawing && { sampling: { ...drawing, random } }),
+      language: to,
+      signal,
+    })
+    return decoded.map(({ text }) => text)
+  }
+  const said = new Map<number, string>()
+  let saying = 0
+  const settle = async (predicted: readonly PredictedOfMany[]) => {
+    const began = performance.now()
+    const read: Float32Array[] = []
+    for (const [row, text] of (await say(predicted)).entries()) {
+      const { document, concept } = predicted[row]!
+      said.set(document, text)
+      // One by one: read together they could differ in their last bits from what they are alone.
+      read.push(await readAgain(model, text, { concept, language: to, signal }))
+    }
+    saying = performance.now() - began
+    return read
+  }
+  const settling = (wanted ?? predictor.reread) && { settle }
   const show = async (predicted: readonly PredictedOfMany[], milliseconds: number) => {
     for (const { document, stop } of predicted) if (stop) result[document]!.stop = stop
     const shown = predicted.filter(({ stop }) => stop !== 'end-of-text')
     if (shown.length === 0) return
     const began = performance.now()
-    const all = new Float32Array(shown.length * dim)
-    for (const [row, { concept }] of shown.entries()) all.set(concept, row * dim)
-    const { sampling: drawing, ...rest } = words(seed, 0)
-    // Each concept's words are drawn with the numbers they would have if its document were continued alone.
-    const random = (row: number) => {
-      const { document, position } = shown[row]!
-      return words(documents[document]!.seed, position).sampling!.random(0)
-    }
-    const decoded = await model.space.decode(all, { ...rest, ...(drawing && { sampling: { ...drawing, random } }), language: to, signal })
-    const timing = { predict: milliseconds, decode: performance.now() - began }
+    const texts = settling ? shown.map(({ document }) => said.get(document)!) : await say(shown)
+    const timing = { predict: milliseconds - saying, decode: saying + performance.now() - began }
     for (const [row, { document: index, position, concept }] of shown.entries()) {
       const { document, sample, prompt } = documents[index]!
       const place = { document, sample, index: position - prompt.length / dim }
       // What is not there when the call ends is not heard any more.
-      await onConcept({ ...place, text: decoded[row]!.text, language: to, embedding: concept, timing })
+      await onConcept({ ...place, text: texts[row]!, language: to, embedding: concept, timing })
     }
   }
   const open = () => model.conceptModel(conceptModel)
-  const generation = continueManyDespiteLoss(open, documents, { concepts, sampling, signal })
+  const generation = continueManyDespiteLoss(open, documents, { concepts, sampling, signal, ...settling })
   try {
     for (;;) {
       const { value, done } = await generation.next()

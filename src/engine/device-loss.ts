@@ -1,5 +1,5 @@
 import { DeviceLost } from '../errors'
-import type { StopReason } from '../models/generate'
+import type { GenerateOptions, StopReason } from '../models/generate'
 import type { PredictedConcept, Predictor, PredictorSettings } from './predictor'
 import type { RowCounts } from './protocol'
 
@@ -54,7 +54,7 @@ export interface Ending {
 export async function* continueDespiteLoss(
   open: () => Promise<Predictor>,
   prompt: Float32Array,
-  settings: PredictorSettings & { concepts: number; trajectory?: boolean; kept?: number },
+  settings: PredictorSettings & { concepts: number; trajectory?: boolean; kept?: number; settle?: GenerateOptions['settle'] },
 ): AsyncGenerator<PredictedConcept, Ending> {
   const tolerance = new Tolerance()
   const written: Float32Array[] = []

@@ -38,9 +38,12 @@ export async function* continueManyDespiteLoss(
         return { prompt: concepts.length > 0 ? joined([prompt, ...concepts]) : prompt, seed, written: concepts.length }
       })
       const numbers = going
+      const named = (concepts: readonly ConceptOfMany[]) => concepts.map((one) => ({ ...one, document: numbers[one.document]! }))
+      const { settle, ...others } = settings
+      const settled = settle && { settle: (concepts: readonly ConceptOfMany[]) => settle(named(concepts)) }
       if (rest.length > 0) {
-        for await (const { concepts, milliseconds } of predictor.generateMany(rest, { ...settings, onRead })) {
-          const found = concepts.map((one) => ({ ...one, document: numbers[one.document]! }))
+        for await (const { concepts, milliseconds } of predictor.generateMany(rest, { ...others, ...settled, onRead })) {
+          const found = named(concepts)
           for (const { document, concept, stop } of found) {
             written[document]!.push(concept)
             if (stop) going = going.filter((other) => other !== document)

@@ -2,8 +2,8 @@ import { throwIfAborted } from '../errors'
 import type { ConceptModelManifest } from '../formats/concept-model-manifest'
 import { parseSafetensors, type TensorSource } from '../formats/safetensors'
 import type { ConceptModel } from '../models/concept-model'
-import { generate, type StopReason, seededNoise } from '../models/generate'
-import type { ConceptOfMany } from '../models/generate-many'
+import { type GenerateOptions, generate, type StopReason, seededNoise } from '../models/generate'
+import type { ConceptOfMany, ManyOptions } from '../models/generate-many'
 import { loadBaseLcm, loadOneTower, loadQuantLcm, loadTwoTower, type Machine } from '../models/machine'
 import type { ConceptStates } from '../store/concept-states'
 import { DocumentMemory } from './document-memory'
@@ -19,6 +19,7 @@ export interface PredictorSettings {
 export interface ManySettings extends Omit<PredictorSettings, 'seed'> {
   /** Most concepts for each document. */
   concepts: number
+  settle?: ManyOptions['settle']
   onRead: (prompt: Float32Array, rows: RowCounts) => void
 }
 
@@ -72,6 +73,11 @@ export class Predictor {
     return this.#manifest.decoding.beam
   }
 
+  /** Whether sentences stand in the document as they are read, see `ContinueSettings.reread`. */
+  get reread(): boolean {
+    return this.#manifest.decoding.reread ?? false
+  }
+
   /**
    * Brings into memory what is known of the beginning of raw concepts `[n, dim]`, to be called before `generate`.
    * @throws InvalidInput, ContextFull, DeviceLost.
@@ -102,7 +108,13 @@ export class Predictor {
    */
   async *generate(
     prompt: Float32Array,
-    settings: PredictorSettings & { concepts: number; trajectory?: boolean; kept?: number; goesOn?: boolean },
+    settings: PredictorSettings & {
+      concepts: number
+      trajectory?: boolean
+      kept?: number
+      goesOn?: boolean
+      settle?: GenerateOptions['settle']
+    },
   ): AsyncGenerator<PredictedConcept, StopReason> {
     const { endOfTextThreshold, stopOnRepetitionThreshold } = this.#manifest.decoding
     let trajectory: Float32Array | undefined
@@ -118,6 +130,7 @@ export class Predictor {
       endOfText: { concept: this.#endOfText, threshold: endOfTextThreshold },
       repetitionThreshold: stopOnRepetitionThreshold,
       ...(settings.trajectory && { onTrajectory }),
+      ...(settings.settle && { settle: settings.settle }),
     })
     let isFirst = true
     try {
@@ -147,7 +160,7 @@ export class Predictor {
    */
   async *generateMany(
     documents: readonly { prompt: Float32Array; seed: number; written?: number }[],
-    { concepts, sampling, signal, onRead }: ManySettings,
+    { concepts, sampling, signal, settle, onRead }: ManySettings,
   ): AsyncGenerator<{ concepts: ConceptOfMany[]; milliseconds: number }, void> {
     const { endOfTextThreshold, stopOnRepetitionThreshold } = this.#manifest.decoding
     const { generateMany } = await import('../models/generate-many')
@@ -164,6 +177,7 @@ export class Predictor {
       maxConcepts: concepts,
       endOfText: { concept: this.#endOfText, threshold: endOfTextThreshold },
       repetitionThreshold: stopOnRepetitionThreshold,
+      ...(settle && { settle }),
     })
     let start = performance.now()
     for await (const concepts of generation) {

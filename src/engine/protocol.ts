@@ -15,14 +15,14 @@ export interface Concept {
   text: string
   /** FLORES-200 code of `text`. */
   language: string
-  /** The concept itself, `[dim]`, in the raw (denormalised) space. */
+  /** The concept as it stands in the document, `[dim]`, in the raw (denormalised) space: the prediction, or with `reread` the vector of `text`. */
   embedding: Float32Array
   /**
    * Where `trajectory` asked for it and the concept model denoises: the concept as the model saw it after each denoising step, `[steps, dim]`
-   * row-major, raw space, from the first guess out of noise to `embedding`, its last row.
+   * row-major, raw space, from the first guess out of noise to the prediction, its last row; that is `embedding` unless `reread` was on.
    */
   trajectory?: Float32Array
-  /** Milliseconds spent predicting the vector and decoding it into text. */
+  /** Milliseconds spent predicting the vector and decoding it into text; with `reread`, `decode` includes reading it again. */
   timing: { predict: number; decode: number }
   /** With the first concept only, where any were recalled: see `ContinueResult.recalled`. */
   recalled?: RememberedConcept[]
@@ -118,6 +118,11 @@ export interface ContinueSettings extends SamplingSettings, TextSettings {
   conceptModel?: string
   recall?: number
   trajectory?: boolean
+  /**
+   * Whether the text goes on from what each new sentence says: it is read again by the encoder, as the sentences of the training texts were, and its
+   * vector takes the place of the prediction that it was put into words from. The reference goes on from the prediction. Default: the model's.
+   */
+  reread?: boolean
 }
 
 export interface ContinueRequest extends ContinueSettings {
@@ -312,6 +317,8 @@ export type ConceptModelInfo = {
   maxConcepts: number
   /** Beam size with which its concepts are decoded where the caller names none. */
   beam: number
+  /** Whether texts go on from what its sentences say, where the caller does not choose: see `ContinueSettings.reread`. */
+  reread: boolean
   /** The English sentence that its summaries follow. Without it the model has not learnt to summarise. */
   summaryPrompt?: string
 } & (

@@ -44,6 +44,7 @@ describe('what a page is told', () => {
       family: 'two_tower',
       maxConcepts: 30,
       beam: 4,
+      reread: false,
       settings: {
         steps: 20,
         timesteps: 'reference',
@@ -63,12 +64,18 @@ describe('what a page is told', () => {
 
   test('a Quant-LCM has guidance, temperature and how many units it draws from', () => {
     const settings = { guidance: 1.5, temperature: 0.14, topK: 5 }
-    expect(describeConceptModel(quantLcm)).toEqual({ family: 'quant_lcm_c', maxConcepts: 30, beam: 4, settings })
+    expect(describeConceptModel(quantLcm)).toEqual({ family: 'quant_lcm_c', maxConcepts: 30, beam: 4, reread: false, settings })
     expect(describeConceptModel({ ...quantLcm, family: 'quant_lcm_d' })).toMatchObject({ family: 'quant_lcm_d', settings })
   })
 
   test('a Base-LCM has a temperature, which is 0 where the manifest says not to sample', () => {
-    expect(describeConceptModel(baseLcm(true))).toEqual({ family: 'base_lcm', maxConcepts: 30, beam: 4, settings: { temperature: 0.3 } })
+    expect(describeConceptModel(baseLcm(true))).toEqual({
+      family: 'base_lcm',
+      maxConcepts: 30,
+      beam: 4,
+      reread: false,
+      settings: { temperature: 0.3 },
+    })
     expect(describeConceptModel(baseLcm(false)).settings).toEqual({ temperature: 0 })
   })
 })

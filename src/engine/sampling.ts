@@ -6,7 +6,12 @@ import type { ConceptModelInfo, SamplingSettings } from './protocol'
 /** What a page is told of a concept model. */
 export function describeConceptModel(manifest: ConceptModelManifest): ConceptModelInfo {
   const { architecture, decoding, summaryPrompt } = manifest
-  const common = { maxConcepts: architecture.max_seq_len, beam: decoding.beam, ...(summaryPrompt !== undefined && { summaryPrompt }) }
+  const common = {
+    maxConcepts: architecture.max_seq_len,
+    beam: decoding.beam,
+    reread: decoding.reread ?? false,
+    ...(summaryPrompt !== undefined && { summaryPrompt }),
+  }
   if (manifest.family === 'base_lcm') {
     const { sample, temperature } = manifest.decoding
     return { family: 'base_lcm', ...common, settings: { temperature: sample ? temperature : 0 } }

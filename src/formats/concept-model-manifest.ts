@@ -82,6 +82,11 @@ interface CommonDecoding {
   /** Cosine similarity to the previous concept from which a document ends. */
   stopOnRepetitionThreshold: number
   beam: number
+  /**
+   * Whether a document goes on from what its new sentences say, read again by the encoder as in training, and not from the predictions that they
+   * were put into words from, as the reference does. Default false.
+   */
+  reread?: boolean
 }
 
 interface CommonArchitecture {
@@ -233,5 +238,6 @@ function parseCommonDecoding(decoding: Field): CommonDecoding {
     endOfTextThreshold: decoding.at('endOfTextThreshold').number(-1, 2),
     stopOnRepetitionThreshold: decoding.at('stopOnRepetitionThreshold').number(-1, 2),
     beam: decoding.at('beam').integer(1, 64),
+    ...(decoding.at('reread').value !== undefined && { reread: decoding.at('reread').oneOf([true, false]) }),
   }
 }

@@ -3,8 +3,8 @@ import { Aborted, ContextFull, InvalidInput } from '../errors'
 import { type Gpu, requestGpu } from '../gpu'
 import { BaseLcm } from './base-lcm'
 import type { ConceptModel, SamplingOptions } from './concept-model'
-import { generate, type StopReason, seededNoise } from './generate'
-import { generateMany, type ManyOptions, type ManyPrompt } from './generate-many'
+import { type GenerateOptions, generate, type StopReason, seededNoise } from './generate'
+import { type ConceptOfMany, generateMany, type ManyOptions, type ManyPrompt } from './generate-many'
 import { OneTower } from './one-tower'
 import { Random } from './random'
 import { RandomWeights } from './random-weights'
@@ -68,7 +68,9 @@ async function together(model: ConceptModel, documents: readonly ManyPrompt[], o
   return written
 }
 
-async function alone(model: ConceptModel, documents: readonly ManyPrompt[], options: ManyOptions): Promise<Written[]> {
+type AloneOptions = Omit<ManyOptions, 'settle'> & Pick<GenerateOptions, 'settle'>
+
+async function alone(model: ConceptModel, documents: readonly ManyPrompt[], options: AloneOptions): Promise<Written[]> {
   const written: Written[] = []
   for (const { prompt, noise } of documents) {
     model.truncate(0)
@@ -98,6 +100,26 @@ describe.each(families)('%s', (_, load, sampling) => {
     const shorter = await alone(model, documents, ending)
     expect(new Set(shorter.map(({ concepts }) => concepts.length)).size).toBeGreaterThan(1)
     expect(await together(model, documents, ending)).toEqual(shorter)
+    model.dispose()
+  })
+
+  test('what is settled on stands in the documents, as it would alone, and is not asked for at their ends', async () => {
+    const model = await load()
+    const documents = [2, 5].map((length, i) => ({ prompt: prompt(length, i), noise: seededNoise(i) }))
+    const rounded = (concept: Float32Array) => concept.map(Math.round)
+    const settled: number[] = []
+    const settle = async (concepts: readonly ConceptOfMany[]) => {
+      settled.push(...concepts.map(({ document }) => document))
+      return concepts.map(({ concept }) => rounded(concept))
+    }
+    const expected = await alone(model, documents, { maxConcepts: 3, sampling, settle: async (concept) => rounded(concept) })
+    expect(await together(model, documents, { maxConcepts: 3, sampling, settle })).toEqual(expected)
+    expect(settled.toSorted()).toEqual([0, 0, 0, 1, 1, 1])
+    expect(expected).not.toEqual(await alone(model, documents, { maxConcepts: 3, sampling }))
+    settled.length = 0
+    const endOfText = { concept: Float32Array.from(expected[1]!.concepts[0]!), threshold: -1 }
+    expect((await together(model, documents, { maxConcepts: 3, minConcepts: 0, endOfText, sampling, settle }))[0]!.stop).toBe('end-of-text')
+    expect(settled).toEqual([])
     model.dispose()
   })
 

@@ -1,7 +1,7 @@
 import { throwIfAborted } from '../errors'
-import type { ConceptBatch, ConceptModel, NoiseSource } from './concept-model'
+import type { ConceptBatch, ConceptModel, NoiseSource, PredictOptions } from './concept-model'
 import { ForkedBatch } from './forked-batch'
-import { type GeneratedConcept, type GenerateOptions, requireOptions, requirePrompt, stopReason } from './generate'
+import { type GeneratedConcept, requireOptions, requirePrompt, type StopOptions, stopReason } from './generate'
 
 /** A document to be continued. */
 export interface ManyPrompt {
@@ -13,9 +13,11 @@ export interface ManyPrompt {
   written?: number
 }
 
-export interface ManyOptions extends Omit<GenerateOptions, 'noise' | 'onStep' | 'onTrajectory'> {
+export interface ManyOptions extends StopOptions, Omit<PredictOptions, 'noise' | 'onStep' | 'onTrajectory'> {
   /** Leaves the prompt in the model's memory; it is called once for each prompt before its first concept. Default: from nothing. */
   read?: (prompt: Float32Array) => Promise<void>
+  /** As `GenerateOptions.settle`, for concepts that were predicted together. */
+  settle?: (concepts: readonly ConceptOfMany[]) => Promise<Float32Array[]>
 }
 
 /** A concept of one of the documents. */
@@ -50,13 +52,15 @@ export async function* generateMany(
   const longest = Math.max(...documents.map(({ prompt, written = 0 }) => prompt.length / model.dim - written))
   const room = Math.min(model.capacity, longest + options.maxConcepts - 1)
   for (let first = 0; first < documents.length; ) {
+    const start = first
     const batch = (await model.batch?.(documents.length - first, room)) ?? new ForkedBatch(model, 1)
     try {
       const group = documents.slice(first, first + batch.size)
+      const all = (concepts: readonly ConceptOfMany[]) => concepts.map((concept) => ({ ...concept, document: start + concept.document }))
+      const { settle } = options
       await fill(model, batch, group, read)
-      for await (const concepts of continueBatch(model, batch, group, options)) {
-        yield concepts.map(({ document, ...concept }) => ({ document: first + document, ...concept }))
-      }
+      const settled = { ...options, ...(settle && { settle: (concepts: readonly ConceptOfMany[]) => settle(all(concepts)) }) }
+      for await (const concepts of continueBatch(model, batch, group, settled)) yield all(concepts)
     } finally {
       batch.dispose()
     }
@@ -89,7 +93,7 @@ async function* continueBatch(
   group: readonly ManyPrompt[],
   options: ManyOptions,
 ): AsyncGenerator<ConceptOfMany[], void> {
-  const { sampling, signal } = options
+  const { sampling, signal, settle } = options
   let active = group.map(({ prompt }, document) => ({
     document,
     position: prompt.length / model.dim,
@@ -100,11 +104,17 @@ async function* continueBatch(
     throwIfAborted(signal)
     const requests = active.map(({ document, position }) => ({ document, noise: group[document]!.noise(position) }))
     const predicted = await batch.predict(requests, { sampling, signal })
-    const concepts = active.map(({ document, position, previous }, row): ConceptOfMany => {
-      const concept = predicted[row]!
+    const judged = (concept: Float32Array, row: number): ConceptOfMany => {
+      const { document, position, previous } = active[row]!
       const state = { generated: position - lengths[document]!, isFull: position === model.capacity }
       return { document, position, concept, stop: stopReason(concept, previous, state, options) }
-    })
+    }
+    const concepts = predicted.map(judged)
+    if (settle) {
+      const rows = [...concepts.keys()].filter((row) => concepts[row]!.stop !== 'end-of-text')
+      const settled = rows.length > 0 ? await settle(rows.map((row) => concepts[row]!)) : []
+      for (const [index, row] of rows.entries()) concepts[row] = judged(settled[index]!, row)
+    }
     yield concepts
     const going = concepts.filter(({ stop }) => stop === null)
     for (const { document, concept } of going) await batch.append(document, concept)

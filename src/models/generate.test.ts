@@ -70,6 +70,31 @@ test('appends the prompt, then each concept but the last, and says where each on
   expect(model.memory).toEqual([...prompt, ...right, ...up])
 })
 
+test('what is settled on stands in the document, and ends it where the prediction would not have', async () => {
+  const model = new ScriptedModel([right, up, slanted])
+  const settle = async ([x = 0, y = 0]: Float32Array, position: number) => Float32Array.of(y, position === 4 ? -3 : x)
+  const endOfText = { concept: Float32Array.of(1, -3), threshold: 0.9 }
+  const concepts = await run(model, { settle, endOfText })
+  expect(concepts.map(({ concept, stop }) => [[...concept], stop])).toEqual([
+    [[0, 2], null],
+    [[3, 0], null],
+    [[1, -3], 'end-of-text'],
+  ])
+  expect(model.memory).toEqual([...prompt, 0, 2, 3, 0])
+})
+
+test('a prediction that ends the text is not settled', async () => {
+  const model = new ScriptedModel([right, up])
+  const settled: number[] = []
+  const settle = async (concept: Float32Array, position: number) => {
+    settled.push(position)
+    return concept
+  }
+  const concepts = await run(model, { settle, endOfText: { concept: Float32Array.of(0, 1), threshold: 0.9 } })
+  expect(concepts.map(({ stop }) => stop)).toEqual([null, 'end-of-text'])
+  expect(settled).toEqual([2])
+})
+
 test('does not compute again what the model already remembers', async () => {
   const model = new ScriptedModel([right])
   await model.append(prompt.subarray(0, 2))

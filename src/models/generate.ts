@@ -2,9 +2,8 @@ import { ContextFull, InvalidInput, throwIfAborted } from '../errors'
 import type { ConceptModel, NoiseSource, PredictOptions } from './concept-model'
 import { Random } from './random'
 
-export interface GenerateOptions extends Omit<PredictOptions, 'noise'> {
-  /** The noise of the concept at a position of the document; see `seededNoise`. */
-  noise: (position: number) => NoiseSource
+/** When a document ends. */
+export interface StopOptions {
   /** Generates at most this many concepts, 1 or more. */
   maxConcepts: number
   /** Concepts generated before end of text and repetition are looked for. Default 1: never at the first. */
@@ -13,6 +12,13 @@ export interface GenerateOptions extends Omit<PredictOptions, 'noise'> {
   endOfText?: { concept: Float32Array; threshold: number }
   /** Stop at a concept whose cosine with the one before it reaches this. Default: off. */
   repetitionThreshold?: number
+}
+
+export interface GenerateOptions extends StopOptions, Omit<PredictOptions, 'noise'> {
+  /** The noise of the concept at a position of the document; see `seededNoise`. */
+  noise: (position: number) => NoiseSource
+  /** What stands in the document, raw [dim], in the place of a predicted concept that does not end it. Default: the concept itself. */
+  settle?: (concept: Float32Array, position: number) => Promise<Float32Array>
 }
 
 /** Why generation ended: likeness to the end-of-text concept, likeness to the concept before, `maxConcepts`, or a full memory. */
@@ -61,14 +67,19 @@ export async function* generate(
       `The model remembers ${model.length} concepts, the prompt has only ${prompt.length / model.dim}: truncate the model first.`,
     )
   }
-  const { noise, sampling, signal, onStep, onTrajectory } = options
+  const { noise, sampling, signal, onStep, onTrajectory, settle } = options
   const promptLength = prompt.length / model.dim
   let previous = prompt.subarray(prompt.length - model.dim)
   await model.append(prompt.subarray(model.length * model.dim), { signal })
   for (let position = promptLength; ; position++) {
     throwIfAborted(signal)
-    const concept = await model.predict({ noise: noise(position), sampling, signal, onStep, onTrajectory })
-    const stop = stopReason(concept, previous, { generated: position - promptLength, isFull: position === model.capacity }, options)
+    const state = { generated: position - promptLength, isFull: position === model.capacity }
+    let concept = await model.predict({ noise: noise(position), sampling, signal, onStep, onTrajectory })
+    let stop = stopReason(concept, previous, state, options)
+    if (settle && stop !== 'end-of-text') {
+      concept = await settle(concept, position)
+      stop = stopReason(concept, previous, state, options)
+    }
     yield { position, concept, stop }
     if (stop) return
     previous = concept
@@ -81,7 +92,7 @@ export function stopReason(
   concept: Float32Array,
   previous: Float32Array,
   { generated, isFull }: { generated: number; isFull: boolean },
-  { maxConcepts, minConcepts = 1, endOfText, repetitionThreshold }: Omit<GenerateOptions, 'noise'>,
+  { maxConcepts, minConcepts = 1, endOfText, repetitionThreshold }: StopOptions,
 ): StopReason | null {
   if (generated >= minConcepts) {
     if (endOfText && cosine(concept, endOfText.concept) >= endOfText.threshold) return 'end-of-text'
@@ -106,7 +117,7 @@ export function requirePrompt(model: ConceptModel, prompt: Float32Array): void {
 }
 
 /** @throws InvalidInput for options out of range. */
-export function requireOptions(model: ConceptModel, { maxConcepts, minConcepts = 1, endOfText }: Omit<GenerateOptions, 'noise'>): void {
+export function requireOptions(model: ConceptModel, { maxConcepts, minConcepts = 1, endOfText }: StopOptions): void {
   if (!Number.isInteger(maxConcepts) || maxConcepts < 1)
     throw new InvalidInput(`maxConcepts must be a whole number from 1, not ${maxConcepts}.`)
   if (!Number.isInteger(minConcepts) || minConcepts < 0)
