@@ -69,9 +69,12 @@ def _step(args: argparse.Namespace) -> dict:
 
         return warm_start(work, args.out, args.models)
     if args.step == "encode":
+        import torch
+
         from .concepts import encode_documents
 
-        return encode_documents(work, profile, args.device, args.limit)
+        with torch.autocast(args.device.split(":")[0], torch.bfloat16, enabled=_run(args).bf16):
+            return encode_documents(work, profile, args.device, args.limit)
     if args.step == "normalizer":
         from .concepts import fit_normalizer
 

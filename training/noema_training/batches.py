@@ -11,18 +11,18 @@ from .config import EOS, PAD, UNK
 
 # Share of each file in the sampled rows; files that are missing give their share to the others.
 MIXTURE = {
-    "pairs.en-fr": 0.17,
-    "pairs.en-de": 0.17,
-    "pairs.en-es": 0.14,
+    "pairs.en-fr": 0.19,
+    "pairs.en-de": 0.21,
+    "pairs.en-es": 0.18,
     "pairs.fr-de": 0.03,
     "pairs.fr-es": 0.03,
     "pairs.de-es": 0.03,
-    "story-sentences": 0.26,
-    "wide-sentences": 0.12,
-    "sentences.en": 0.12,
-    "sentences.fr": 0.02,
-    "sentences.de": 0.015,
-    "sentences.es": 0.015,
+    "story-sentences": 0.2,
+    "wide-sentences": 0.08,
+    "sentences.en": 0.08,
+    "sentences.fr": 0.03,
+    "sentences.de": 0.03,
+    "sentences.es": 0.03,
     "sentences.it": 0.015,
     "sentences.pt": 0.015,
 }
@@ -145,7 +145,7 @@ class BatchMaker:
         sides = [(*p, 0) for p in pairs] + [(*p, 1) for p in pairs] + [(*o, 0) for o in others]
         n = len(pairs)
         vector_of = np.arange(len(sides))
-        swapped = self.rng.random(2 * n) < 0.6
+        swapped = self.rng.random(2 * n) < 0.5
         vector_of[: 2 * n] = np.where(swapped, (vector_of[: 2 * n] + n) % max(1, 2 * n), vector_of[: 2 * n])
         source, inputs, labels = [], [], []
         for file, index, side in sides:

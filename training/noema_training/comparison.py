@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .base_lcm import BaseLcm, generate_base
-from .concept_scores import HeldOut, free_length, predict
+from .concept_scores import HeldOut, predict
 from .config import END_OF_TEXT, LANGUAGES
 from .diffusion import generate
 from .metrics import (
@@ -29,6 +29,9 @@ POSITIONS = 400
 TEMPERATURE = 0.7
 
 Predictor = Callable[[HeldOut], Tensor]
+Step = Callable[
+    [Tensor, torch.Generator], Tensor
+]  # raw concepts [1, length, dim] -> the next one [1, 1, dim]
 Writer = Callable[[list[Tensor], int], list[list[str]]]
 
 
@@ -82,17 +85,14 @@ def concept_models(
     predictors: dict[str, Predictor] = {"mean of context": mean_of_context, "copy of last": copy_of_last}
     writers: dict[str, Writer] = {}
 
-    def writer(name: str, step: Callable[[Tensor, int, torch.Generator], Tensor]) -> Writer:
+    def writer(name: str, step: Step) -> Writer:
         decoding = models[name]["decoding"]
-        thresholds = decoding["stopOnRepetitionThreshold"], decoding["endOfTextThreshold"]
 
         def write(starts: list[Tensor], count: int) -> list[list[str]]:
-            texts = []
-            for seed, start in enumerate(starts):
-                generated = step(start, count, torch.Generator().manual_seed(seed))[0]
-                kept = free_length(torch.cat([start[0, -1:], generated]), end, *thresholds)
-                texts.append(space.decode(generated[:kept].numpy()))
-            return texts
+            return [
+                continuation(space, start, count, step, decoding, end, torch.Generator().manual_seed(seed))
+                for seed, start in enumerate(starts)
+            ]
 
         return write
 
@@ -100,9 +100,9 @@ def concept_models(
         two_tower, decoding = load_two_tower(folder)
         predictors["two-tower"] = lambda held_out: predict(two_tower, held_out, decoding)
 
-        def diffuse(start: Tensor, count: int, random: torch.Generator) -> Tensor:
-            draw = lambda _: torch.randn(1, start.shape[-1], generator=random)  # noqa: E731
-            return generate(two_tower, start, count, decoding, draw)
+        def diffuse(concepts: Tensor, random: torch.Generator) -> Tensor:
+            draw = lambda _: torch.randn(1, concepts.shape[-1], generator=random)  # noqa: E731
+            return generate(two_tower, concepts, 1, decoding, draw)
 
         writers["two-tower"] = writer("two-tower", diffuse)
     if "base-lcm" in models:
@@ -110,11 +110,45 @@ def concept_models(
         predictors["base-lcm"] = lambda held_out: predict_base(base, held_out)
         temperature = models["base-lcm"]["decoding"]["temperature"] if noise else 0.0
 
-        def draw_next(start: Tensor, count: int, random: torch.Generator) -> Tensor:
-            return generate_base(base, start, count, temperature, random)
+        def draw_next(concepts: Tensor, random: torch.Generator) -> Tensor:
+            return generate_base(base, concepts, 1, temperature, random)
 
         writers["base-lcm"] = writer("base-lcm", draw_next)
     return predictors, writers
+
+
+def continuation(
+    space: ExportedSpace,
+    start: Tensor,
+    count: int,
+    step: Step,
+    decoding: dict,
+    end: Tensor,
+    random: torch.Generator,
+) -> list[str]:
+    """At most `count` sentences after the raw concepts start [1, length, dim], as the browser writes them by the manifest's `decoding`.
+
+    `end` [dim] is the end of text. It is not among the sentences, nor is one that repeats the sentence before.
+    """
+
+    def stops(concept: Tensor, before: Tensor) -> bool:
+        ends = F.cosine_similarity(concept, end, dim=0) >= decoding["endOfTextThreshold"]
+        repeats = F.cosine_similarity(concept, before, dim=0) >= decoding["stopOnRepetitionThreshold"]
+        return bool(ends or repeats)
+
+    concepts, sentences = start, []
+    for index in range(count):
+        concept = step(concepts, random)
+        if index and stops(concept[0, 0], concepts[0, -1]):
+            break
+        text = space.decode(concept[0].numpy())[0]
+        if decoding.get("reread") and text:
+            concept = torch.from_numpy(space.encode([text]))[None]
+            if index and stops(concept[0, 0], concepts[0, -1]):
+                break
+        sentences.append(text)
+        concepts = torch.cat([concepts, concept], dim=1)
+    return sentences
 
 
 @torch.no_grad()
@@ -191,7 +225,7 @@ def score_set(
 
 
 def end_scores(predicted: Tensor, held_out: HeldOut, space: ExportedSpace, threshold: float) -> dict:
-    """Shares of the documents' ends and of their other positions where a prediction ends a text, as `free_length` decides.
+    """Shares of the documents' ends and of their other positions where a prediction ends a text, as `continuation` decides.
 
     predicted: raw, of every concept [documents, length, dim]. Empty where no document ends within its first concepts.
     """

@@ -91,7 +91,7 @@ class BaseLcmConfig:
     learning_rate: float = 1e-3
     warmup_steps: int = 200
     dropout: float = 0.1
-    wide: float = 0.35  # share of the documents drawn that are no simple stories
+    wide: float = 0.15  # share of the documents drawn that are no simple stories
     cropped: float = 0.3
     context_noise: float = 0.2
     minutes: float = 28.0
@@ -102,17 +102,17 @@ class DecoderConfig:
     """The recipe by which decoder and Base-LCM are tuned to each other; what is not here is as in `BaseLcmConfig`."""
 
     window: int = 40
-    batch_documents: int = 16
-    batch_tokens: int = 1000
+    batch_documents: int = 12
+    batch_tokens: int = 800
     micro_batches: int = 4
-    decoded_positions: int = 80  # predictions a micro-batch
+    decoded_positions: int = 112  # predictions a micro-batch
     predicted_weight: float = 0.5
     blur: float = 0.3  # largest noise on the context and on the decoded prediction, in normalised units
-    learning_rate: float = 5e-4
+    learning_rate: float = 7e-4
     warmup_steps: int = 50
-    wide: float = 0.35  # share of the documents drawn that are no simple stories
+    wide: float = 0.15  # share of the documents drawn that are no simple stories
     cropped: float = 0.3
-    minutes: float = 20.0
+    minutes: float = 40.0
 
 
 @dataclass(frozen=True)
@@ -218,9 +218,9 @@ class Profile:
         default_factory=lambda: {"tales": 1500, "dialogues": 3000}
     )  # documents of each wider kind for the concept models
     worlds: int | None = None  # how many of the worlds are told; all when left out
-    tellings: int = 60  # of each world
+    tellings: int = 40  # of each world
     valid_tellings: int = 6
-    short_tellings: int = 10  # of each short story
+    short_tellings: int = 6  # of each short story
     summary_tellings: int = 2  # of each short story with its summary
     encyclopedia_summaries: int = 1500  # articles with their leads as summaries
     tokenizer_sentences: int = 400_000

@@ -10,7 +10,6 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from .base_lcm import BaseLcm
 from .config import (
     BOS,
     END_OF_TEXT,
