@@ -41,7 +41,10 @@ def base_loss(
     The first concept is never a target.
     """
     strength = config.context_noise * torch.rand(len(concepts), 1, 1, device=concepts.device)
-    predicted = model((concepts + strength * torch.randn_like(concepts))[:, :-1])
+    context = concepts + strength * torch.randn_like(concepts)
+    if config.hidden:
+        context = context * (torch.rand_like(context[..., :1]) >= config.hidden)
+    predicted = model(context[:, :-1])
     kept, targets = rows[:, 1:] >= 0, rows[:, 1:]
     distance = (predicted - concepts[:, 1:]).float().square().mean(-1)[kept].mean()
     picked = sample_positions(kept, config.decoded_positions)
@@ -79,7 +82,7 @@ def validated_loss(
     device = documents.vectors.device
     picked = range(min(len(documents), 256))
     rows = documents.pad([documents.rows(i)[: config.window] for i in picked]).to(device)
-    quiet = replace(config, context_noise=0.0, decoded_positions=512)
+    quiet = replace(config, context_noise=0.0, hidden=0.0, decoded_positions=512)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(1)
         terms = base_loss(model, decoder, tokens, documents.gather(rows)[0], rows, quiet)[1]

@@ -86,14 +86,15 @@ class BaseLcmConfig:
     micro_batches: int = 4
     decoded_positions: int = 96  # predictions a micro-batch that go through the decoder
     regression_weight: float = 0.05
-    contrastive_weight: float = 0.3
+    contrastive_weight: float = 0.1
     contrastive_sharpness: float = 8.0  # of the mean squared distance in a softmax over the batch's concepts
     learning_rate: float = 1e-3
     warmup_steps: int = 200
-    dropout: float = 0.1
+    dropout: float = 0.2
     wide: float = 0.15  # share of the documents drawn that are no simple stories
     cropped: float = 0.3
     context_noise: float = 0.2
+    hidden: float = 0.15  # share of the concepts that are hidden from the model, whose place is taken by the median of all
     minutes: float = 28.0
 
 
@@ -106,7 +107,7 @@ class DecoderConfig:
     batch_tokens: int = 800
     micro_batches: int = 4
     decoded_positions: int = 112  # predictions a micro-batch
-    predicted_weight: float = 0.5
+    predicted_weight: float = 0.8
     blur: float = 0.3  # largest noise on the context and on the decoded prediction, in normalised units
     learning_rate: float = 7e-4
     warmup_steps: int = 50

@@ -15,11 +15,13 @@ import onnx
 import torch
 from onnx import helper, numpy_helper
 from safetensors.torch import load_file
+from tokenizers import Tokenizer
 from torch import Tensor
 
 from .base_lcm import BaseLcm
 from .diffusion import Decoding
 from .space import Space
+from .tokenizer import load_tokenizer
 from .two_tower import TwoTower
 
 SPACE = "space"
@@ -34,7 +36,8 @@ NOT_TRAINED = "no_bias"
 def warm_start(work: Path, folder: Path, models: str | None = None) -> dict[str, int]:
     """Writes checkpoints of the named models (comma-separated; `space`, `base-lcm`, `two-tower`; all when left out).
 
-    With the space comes its tokenizer. Concept models take the normalizer of the work directory where it has one, and bring their
+    With the space comes its tokenizer; where the work directory has another one, the embeddings of its pieces are made from those of
+    the folder's (`carried_embeddings`). Concept models take the normalizer of the work directory where it has one, and bring their
     decoding settings. Returns the number of parameters of each. Raises ValueError for a name that the folder or this step does not
     know, or when a checkpoint exists already.
     """
@@ -65,11 +68,26 @@ def _space(work: Path, folder: Path, manifest: dict) -> dict:
     embed = weights["encoder.encoder_frontend.embed.weight"]
     layers, heads = entry["decoder"]["layers"], entry["decoder"]["heads"]
     ffn = len(weights["encoder.encoder.layers.0.ffn.inner_proj.bias"])
+    if (work / "tokenizer.json").exists():
+        embed = carried_embeddings(embed, load_tokenizer(folder), load_tokenizer(work))
+        weights |= {name: embed for name in weights if name.endswith("embed.weight")}
+    else:
+        shutil.copyfile(folder / entry["tokenizer"], work / "tokenizer.json")
     space = Space(*embed.shape, layers, heads, ffn)
     begun = {name: value for name, value in space.state_dict().items() if name.startswith("bag.")}
     space.load_state_dict(weights | begun)
-    shutil.copyfile(folder / entry["tokenizer"], work / "tokenizer.json")
     return {"sizes": space.sizes, "model": space.state_dict()}
+
+
+def carried_embeddings(embed: Tensor, old: Tokenizer, new: Tokenizer) -> Tensor:
+    """Embeddings [pieces of `new`, dim]: that of the same piece in `old`, else the mean of those that `old` cuts the piece into."""
+    rows = []
+    for number in range(new.get_vocab_size()):
+        piece = new.id_to_token(number)
+        same = old.token_to_id(piece)
+        ids = [same] if same is not None else [token.id for token in old.model.tokenize(piece)]
+        rows.append(embed[ids].mean(0))
+    return torch.stack(rows)
 
 
 def _concept_model(work: Path, folder: Path, manifest: dict, name: str) -> dict:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -12,11 +13,12 @@ import torch
 
 from noema_training.__main__ import main
 from noema_training.base_lcm import BaseLcm
-from noema_training.config import SUMMARY
+from noema_training.config import PROFILES, SUMMARY
 from noema_training.export import BETTER_MODEL, default_concept_model, round_weights
 from noema_training.graphs import export_graphs
 from noema_training.runtime import ExportedSpace, load_base, load_one_tower, load_quant, load_two_tower
 from noema_training.space import load_space
+from noema_training.tokenizer import load_tokenizer, train_tokenizer
 from noema_training.trainer import load_trained
 from noema_training.verify import ExportMismatch, verify_folder
 from noema_training.warm_start import graph_weights
@@ -295,6 +297,27 @@ def test_training_goes_on_from_an_exported_folder(trained, tmp_path):
     assert torch.equal(model.postnet.fc.weight, load_base(folder).postnet.fc.weight)
     assert run(tmp_path, "base-lcm", "--limit", "2")["step"] == 2
     run(tmp_path, "export", "--out", str(tmp_path / "again"))
+
+
+def test_training_goes_on_with_another_vocabulary(trained, tmp_path):
+    shutil.copytree(trained / "text", tmp_path / "text")
+    train_tokenizer(
+        tmp_path, replace(PROFILES["test"], space=replace(PROFILES["test"].space, vocabulary=700))
+    )
+    run(tmp_path, "tokenizer")
+    run(tmp_path, "warm-start", "--out", str(trained / "model"), "--models", "space")
+    old, new = load_tokenizer(trained), load_tokenizer(tmp_path)
+    before, after = (load_space(work).encoder.encoder_frontend.embed.weight for work in (trained, tmp_path))
+    before = before.half().float()
+    assert len(after) == new.get_vocab_size() > old.get_vocab_size()
+    shared = [piece for piece in new.get_vocab() if old.token_to_id(piece) is not None]
+    assert {"__eng_Latn__", "</s>"} <= set(shared) and len(shared) > 400
+    for piece in shared:
+        assert torch.equal(after[new.token_to_id(piece)], before[old.token_to_id(piece)])
+    piece = next(piece for piece in new.get_vocab() if piece not in shared)
+    cut = [token.id for token in old.model.tokenize(piece)]
+    assert len(cut) > 1 and torch.allclose(after[new.token_to_id(piece)], before[cut].mean(0))
+    assert run(tmp_path, "space", "--limit", "2")["step"] == 2
 
 
 def test_exported_concept_model_keeps_its_normalizer(trained):
