@@ -50,6 +50,14 @@ test('a dial that the concept model does not heed is neither sent nor counted fo
   expect(continueOptions(info, dials)).toEqual({ conceptModel: 'base-lcm', concepts: 5, seed: 1, temperature: 0.6, beam: 5 })
 })
 
+test('a model that draws its words is sent a beam only where that is not its usual one', () => {
+  const { 'base-lcm': base } = info.conceptModels
+  const drawing = { ...info, conceptModels: { 'base-lcm': { ...base, text: { textDrafts: 6 } } } } as unknown as Noema['info']
+  const dials: Dials = { ...firstDials, conceptModel: 'base-lcm', ...presetOf(drawing, 'base-lcm', 'balanced') }
+  expect(continueOptions(drawing, dials)).not.toHaveProperty('beam')
+  expect(continueOptions(drawing, { ...dials, beam: dials.beam + 1 })).toMatchObject({ beam: dials.beam + 1 })
+})
+
 test('a Quant-LCM is sent guidance and temperature alone', () => {
   const settings = { guidance: 1.5, temperature: 0.14, topK: 5 }
   const quant = { family: 'quant_lcm_c', maxConcepts: 512, beam: 4, settings } as ConceptModelInfo

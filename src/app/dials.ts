@@ -44,6 +44,8 @@ type SamplingDial = Exclude<(typeof presetNames)[number], 'beam'>
 /** What a concept model brings along: a sampling dial that is not in `settings` does not apply to it. */
 interface ModelDials {
   beam: number
+  /** Where the words of its concepts are drawn. */
+  text?: unknown
   settings: Partial<Record<SamplingDial, number>>
 }
 
@@ -128,6 +130,7 @@ export function summaryOptions(info: ModelInfo, dials: Dials): SummarizeSessionO
 /** What `Session.continue` is asked for: only what the concept model takes, and the way of the denoising to be shown. */
 export function continueOptions(info: ModelInfo, dials: Dials): ContinueSessionOptions {
   const { conceptModel, to, concepts, seed, beam, recall } = dials
+  const { text, beam: usual } = modelDials(info, conceptModel)
   const sampling = presetNames
     .filter((name) => isSamplingDial(name) && applies(info, conceptModel, name))
     .map((name) => [name, dials[name]])
@@ -136,7 +139,8 @@ export function continueOptions(info: ModelInfo, dials: Dials): ContinueSessionO
     conceptModel,
     concepts,
     seed,
-    beam,
+    // Where the model draws its words, its usual beam leaves it at that.
+    ...(!(text && beam === usual) && { beam }),
     ...(to && { to }),
     ...(recall > 0 && { recall }),
     ...(trajectory && { trajectory }),

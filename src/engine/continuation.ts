@@ -27,6 +27,7 @@ export async function writeOn(
     textTopK,
     textTopP,
     textTemperature,
+    textDrafts,
     maxTokens,
     conceptModel,
     trajectory,
@@ -38,7 +39,11 @@ export async function writeOn(
 ): Promise<Ending> {
   const open = () => model.conceptModel(conceptModel)
   const predictor = await despiteLoss(open)
-  const words = (first: number) => wording({ beam, textTopK, textTopP, textTemperature, maxTokens }, { seed, beam: predictor.beam, first })
+  const words = (first: number) =>
+    wording(
+      { beam, textTopK, textTopP, textTemperature, textDrafts, maxTokens },
+      { seed, beam: predictor.beam, text: predictor.text, first },
+    )
   model.space.requireDecodeOptions({ ...words(0), language })
   const first = vectors.length / model.space.dim
   const say = async (concept: Float32Array, position: number) => {

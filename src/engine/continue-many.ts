@@ -23,8 +23,8 @@ export async function continueMany(
   signal: AbortSignal,
   onConcept: (concept: ConceptOfMany) => void | Promise<void>,
 ): Promise<{ result: ContinuedDocument[]; stored: Promise<void> }> {
-  const { beam, textTopK, textTopP, textTemperature, maxTokens, reread: wanted, ...sampling } = settings
-  const text = { beam, textTopK, textTopP, textTemperature, maxTokens }
+  const { beam, textTopK, textTopP, textTemperature, textDrafts, maxTokens, reread: wanted, ...sampling } = settings
+  const text = { beam, textTopK, textTopP, textTemperature, textDrafts, maxTokens }
   if (texts.length === 0) throw new InvalidInput('There is nothing to continue: give at least one text.')
   requireInteger('concepts', concepts, 1, 10_000)
   requireInteger('samples', samples, 1, mostDocuments)
@@ -41,7 +41,7 @@ export async function continueMany(
       { sentences: longest, concepts, maxLength: predictor.maxLength },
     )
   }
-  const words = (seed: number, first: number) => wording(text, { seed, beam: predictor.beam, first })
+  const words = (seed: number, first: number) => wording(text, { seed, beam: predictor.beam, text: predictor.text, first })
   model.space.requireDecodeOptions({ ...words(seed, 0), language: to })
 
   const { dim } = model.space

@@ -7,8 +7,8 @@ import type { ConceptOfMany, ManyOptions } from '../models/generate-many'
 import { loadBaseLcm, loadOneTower, loadQuantLcm, loadTwoTower, type Machine } from '../models/machine'
 import type { ConceptStates } from '../store/concept-states'
 import { DocumentMemory } from './document-memory'
-import type { RowCounts, SamplingSettings } from './protocol'
-import { samplingOptions } from './sampling'
+import type { RowCounts, SamplingSettings, TextSettings } from './protocol'
+import { samplingOptions, textOf } from './sampling'
 
 export interface PredictorSettings {
   seed: number
@@ -71,6 +71,11 @@ export class Predictor {
 
   get beam(): number {
     return this.#manifest.decoding.beam
+  }
+
+  /** How words are drawn where a call says nothing of words; undefined: they are searched for. */
+  get text(): TextSettings | undefined {
+    return textOf(this.#manifest)
   }
 
   /** Whether sentences stand in the document as they are read, see `ContinueSettings.reread`. */

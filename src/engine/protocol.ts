@@ -88,8 +88,9 @@ export interface QuantLcmSettings {
 }
 
 /**
- * How concepts are put into words: by beam search, or, where `textTopK`, `textTopP` or `textTemperature` is given, by drawing one token after another with
- * the call's `seed` (same seed, same device: same text). `InvalidInput` for `beam` together with one of them.
+ * How concepts are put into words: by beam search, or, where `textTopK`, `textTopP`, `textTemperature` or `textDrafts` is given, by drawing one token
+ * after another with the call's `seed` (same seed, same device: same text). `InvalidInput` for `beam` together with one of them. Without any of the
+ * five `continue` does as the concept model's manifest says, `ConceptModelInfo.text`, and everything else searches with the model's beam.
  */
 export interface TextSettings {
   /** Beam size, 1 (greedy) to 64. Default: the model's. */
@@ -103,6 +104,8 @@ export interface TextSettings {
    * and `topK` of a concept model are another thing: they choose the concept, these its words.
    */
   textTemperature?: number
+  /** How many sentences are drawn for each concept, 1 to 64; the one that is likeliest a token is kept. Default 1. */
+  textDrafts?: number
   /** Longest sentence in tokens, special tokens included, from 3. Default and most: the model's limit. */
   maxTokens?: number
 }
@@ -319,6 +322,8 @@ export type ConceptModelInfo = {
   beam: number
   /** Whether texts go on from what its sentences say, where the caller does not choose: see `ContinueSettings.reread`. */
   reread: boolean
+  /** How `continue` draws the words of its concepts where the caller says nothing of words. Without it, by beam search. */
+  text?: Pick<TextSettings, 'textTopK' | 'textTopP' | 'textTemperature' | 'textDrafts'>
   /** The English sentence that its summaries follow. Without it the model has not learnt to summarise. */
   summaryPrompt?: string
 } & (

@@ -10,6 +10,7 @@ export function describeConceptModel(manifest: ConceptModelManifest): ConceptMod
     maxConcepts: architecture.max_seq_len,
     beam: decoding.beam,
     reread: decoding.reread ?? false,
+    ...(decoding.text && { text: textOf(manifest) }),
     ...(summaryPrompt !== undefined && { summaryPrompt }),
   }
   if (manifest.family === 'base_lcm') {
@@ -26,6 +27,11 @@ export function describeConceptModel(manifest: ConceptModelManifest): ConceptMod
   }
   const { guidanceScale: guidance, temperature, topK } = manifest.decoding
   return { family: manifest.family, ...common, settings: { guidance, temperature, topK } }
+}
+
+/** How a concept model's words are drawn where a call says nothing of words. */
+export function textOf({ decoding: { text } }: ConceptModelManifest): ConceptModelInfo['text'] {
+  return text && { textTemperature: text.temperature, textTopP: text.topP, textDrafts: text.drafts }
 }
 
 /**

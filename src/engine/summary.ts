@@ -5,6 +5,7 @@ import { despiteLoss, joined } from './device-loss'
 import type { DocumentLibrary } from './document-library'
 import type { LoadedModel } from './loaded-model'
 import type { Concept, SummarizeRequest, SummaryResult } from './protocol'
+import { draws } from './wording'
 
 /**
  * Summarises a text or a document: the concept model has learnt that a summary follows a certain sentence, so it continues the text after that one.
@@ -22,7 +23,7 @@ export async function summarize(
 ): Promise<{ result: SummaryResult; stored: Promise<void> }> {
   requireRatio(ratio)
   if (to !== undefined) model.space.requireLanguage(to)
-  const { maxLength } = await despiteLoss(() => model.conceptModel(settings.conceptModel))
+  const { maxLength, beam } = await despiteLoss(() => model.conceptModel(settings.conceptModel))
   const { summaryPrompt, temperature } = summaryOf(model.manifest, settings.conceptModel)
   const text = await textOf(model, library, of, signal)
   const { sentences, language } = text
@@ -37,7 +38,9 @@ export async function summarize(
   const vectors = joined([read, await model.encode([summaryPrompt], 'eng_Latn', signal)])
   const beginning = { vectors, language: to ?? language, kept: sentences.length }
   const sampling = temperature !== undefined && { temperature: settings.temperature ?? temperature }
-  const { stop, rows, stored } = await writeOn(model, beginning, { ...settings, ...sampling, concepts }, signal, onConcept)
+  // A summary is in the likeliest words, unless the caller has them drawn.
+  const words = !draws(settings) && { beam: settings.beam ?? beam }
+  const { stop, rows, stored } = await writeOn(model, beginning, { ...settings, ...sampling, ...words, concepts }, signal, onConcept)
   const reused = Math.min(sentences.length, rows.remembered + rows.restored)
   return { result: { stop, sentences, rows, reused }, stored }
 }

@@ -26,3 +26,18 @@ test('both at once, or a seed that is none, are refused', () => {
   expect(() => wording({ beam: 2, textTopK: 5 }, { seed: 1, beam: 4 })).toThrow(InvalidInput)
   expect(() => wording({ textTopK: 5 }, { seed: 0.5, beam: 4 })).toThrow(InvalidInput)
 })
+
+test('what the model says of words holds where the page says nothing, and only there', () => {
+  const text = { textTemperature: 0.7, textTopP: 0.9, textDrafts: 6 }
+  expect(wording({ maxTokens: 9 }, { seed: 1, beam: 4, text })).toMatchObject({
+    sampling: { temperature: 0.7, topP: 0.9, drafts: 6 },
+    maxTokens: 9,
+  })
+  expect(wording({ beam: 1 }, { seed: 1, beam: 4, text })).toEqual({ beam: 1 })
+  expect(wording({ textTopK: 5 }, { seed: 1, beam: 4, text }).sampling).toMatchObject({
+    topK: 5,
+    temperature: undefined,
+    drafts: undefined,
+  })
+  expect(wording({ textDrafts: 2 }, { seed: 1, beam: 4 }).sampling).toMatchObject({ drafts: 2 })
+})

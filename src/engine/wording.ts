@@ -9,22 +9,34 @@ export interface Wording {
   seed: number
   /** Beam size where the page names none. */
   beam: number
+  /** How words are drawn where the page says nothing of words. Default: they are searched for. */
+  text?: TextSettings
   /** Position in its document of the first concept, which its random numbers belong to. Default 0. */
   first?: number
 }
 
 /** @throws InvalidInput for `beam` together with sampling, or a seed that is none; the space checks the ranges. */
-export function wording(settings: TextSettings, { seed, beam, first = 0 }: Wording): Omit<DecodeOptions, 'language' | 'signal'> {
-  const { textTopK: topK, textTopP: topP, textTemperature: temperature, maxTokens } = settings
+export function wording(settings: TextSettings, { seed, beam, text, first = 0 }: Wording): Omit<DecodeOptions, 'language' | 'signal'> {
+  const { maxTokens } = settings
   const limit = maxTokens !== undefined && { maxTokens }
-  if (topK === undefined && topP === undefined && temperature === undefined) return { beam: settings.beam ?? beam, ...limit }
+  const saysNothing = !draws(settings) && settings.beam === undefined
+  const chosen = saysNothing && text ? text : settings
+  if (!draws(chosen)) return { beam: settings.beam ?? beam, ...limit }
   if (settings.beam !== undefined) {
-    throw new InvalidInput('Beam search and sampling exclude each other: leave out beam, or textTopK, textTopP and textTemperature.')
+    throw new InvalidInput(
+      'Beam search and sampling exclude each other: leave out beam, or textTopK, textTopP, textTemperature and textDrafts.',
+    )
   }
+  const { textTopK: topK, textTopP: topP, textTemperature: temperature, textDrafts: drafts } = chosen
   requireSeed(seed)
   const random = (index: number) => {
     const numbers = new Random(seed, first + index, 'text')
     return () => numbers.uniform()
   }
-  return { sampling: { temperature, topK, topP, random }, ...limit }
+  return { sampling: { temperature, topK, topP, drafts, random }, ...limit }
+}
+
+/** Whether the settings have words drawn, and not searched for. */
+export function draws({ textTopK, textTopP, textTemperature, textDrafts }: TextSettings): boolean {
+  return [textTopK, textTopP, textTemperature, textDrafts].some((setting) => setting !== undefined)
 }

@@ -87,6 +87,11 @@ interface CommonDecoding {
    * were put into words from, as the reference does. Default false.
    */
   reread?: boolean
+  /**
+   * How the words of a concept are drawn where the caller says nothing of words: temperature (0.01 to 100), nucleus and number of drafts, of which
+   * the likeliest is kept (1 to 64). Without it they are found by beam search.
+   */
+  text?: { temperature: number; topP: number; drafts: number }
 }
 
 interface CommonArchitecture {
@@ -238,6 +243,15 @@ function parseCommonDecoding(decoding: Field): CommonDecoding {
     endOfTextThreshold: decoding.at('endOfTextThreshold').number(-1, 2),
     stopOnRepetitionThreshold: decoding.at('stopOnRepetitionThreshold').number(-1, 2),
     beam: decoding.at('beam').integer(1, 64),
+    ...(decoding.at('text').value !== undefined && { text: parseText(decoding.at('text')) }),
     ...(decoding.at('reread').value !== undefined && { reread: decoding.at('reread').oneOf([true, false]) }),
+  }
+}
+
+function parseText(text: Field): CommonDecoding['text'] {
+  return {
+    temperature: text.at('temperature').number(0.01, 100),
+    topP: text.at('topP').number(0, 1),
+    drafts: text.at('drafts').integer(1, 64),
   }
 }

@@ -17,12 +17,12 @@ export interface DecoderGraphs {
 }
 
 /**
- * How tokens are chosen: by beam search, or drawn.
+ * How tokens are chosen: by beam search, or drawn, `drafts` times.
  * `random` gives for each vector, by its index, the source of its uniform numbers in [0, 1).
  */
-export type SearchSettings = BeamSettings | (SamplingSettings & { random: (index: number) => () => number })
+export type SearchSettings = BeamSettings | (SamplingSettings & { drafts: number; random: (index: number) => () => number })
 
-/** Rows (sentences × beam) in one run: a step on one thread stays well under a second. */
+/** Rows (sentences × beam or drafts) in one run: a step on one thread stays well under a second. */
 const rowsPerRun = 64
 
 /**
@@ -40,7 +40,7 @@ export async function decodeVectors(
   settings: SearchSettings,
   signal?: AbortSignal,
 ): Promise<Hypothesis[][]> {
-  const perRun = Math.max(1, Math.floor(rowsPerRun / ('beam' in settings ? settings.beam : 1))) * dim
+  const perRun = Math.max(1, Math.floor(rowsPerRun / ('beam' in settings ? settings.beam : settings.drafts))) * dim
   const search = await searchBy(prefix, settings)
   const results: Hypothesis[][] = []
   for (let start = 0; start < vectors.length; start += perRun) {
@@ -75,8 +75,8 @@ export async function targetLogits(graphs: DecoderGraphs, vector: Float32Array, 
 /** What makes the search of one vector, by its index. The code that draws is loaded at first need: most callers search. */
 async function searchBy(prefix: readonly number[], settings: SearchSettings): Promise<(prefixScore: number, index: number) => TokenSearch> {
   if ('beam' in settings) return (score) => new BeamSearch(prefix, score, settings)
-  const { SampledSequence } = await import('./sampling')
-  return (score, index) => new SampledSequence(prefix, score, settings, settings.random(index))
+  const { SampledDrafts } = await import('./sampling')
+  return (score, index) => new SampledDrafts(prefix, score, settings, settings.random(index), settings.drafts)
 }
 
 async function searchBatch(

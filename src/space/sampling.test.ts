@@ -2,7 +2,7 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { InvalidInput } from '../errors'
 import { BeamSearch, logProbability } from './beam'
-import { draw, SampledSequence, type SamplingSettings } from './sampling'
+import { draw, SampledDrafts, SampledSequence, type SamplingSettings } from './sampling'
 
 const pad = 0
 const eos = 3
@@ -126,5 +126,59 @@ describe('SampledSequence', () => {
     expect(() => new SampledSequence(prefix, 0, { ...settings, maxLength: 2 }, () => 0)).toThrow(InvalidInput)
     const sequence = new SampledSequence(prefix, 0, settings, () => 0)
     expect(() => sequence.advance(new Float32Array(20).fill(Number.NaN))).toThrow(InvalidInput)
+  })
+})
+
+describe('SampledDrafts', () => {
+  const settings = { ...limits, maxLength: 8, temperature: 1 }
+  /** Logits that depend on all tokens so far, as a decoder's do. */
+  const logitsOf = (tokens: readonly number[]) =>
+    Float32Array.from(
+      { length: 12 },
+      (_, token) => 2 * Math.sin(tokens.reduce((sum, earlier, i) => sum + earlier * (i + 1), 0) + 5.3 * token),
+    )
+  const uniforms = () => {
+    let state = 7
+    return () => {
+      state = (state * 48271) % 2147483647
+      return state / 2147483647
+    }
+  }
+
+  /** Runs a search as the decoder does: one row of logits for each token that goes on, each following the row it came from. */
+  function run(drafts: number): { tokens: number[]; score: number }[] {
+    const search = new SampledDrafts(prefix, -0.5, settings, uniforms(), drafts)
+    let rows: number[][] = [[prefix[0]!]]
+    let parents = [0]
+    while (!search.done) {
+      const last = search.lastTokens
+      expect(parents).toHaveLength(last.length)
+      rows = last.map((token, i) => [...rows[parents[i]!]!, token])
+      const logits = new Float32Array(rows.flatMap((tokens) => [...logitsOf(tokens)]))
+      parents = search.advance(logits)
+    }
+    return search.hypotheses
+  }
+
+  test('each is a sequence of its own, and the likeliest a token comes first', () => {
+    const found = run(5)
+    expect(found).toHaveLength(5)
+    expect(new Set(found.map(({ tokens }) => tokens.join())).size).toBeGreaterThan(1)
+    expect(found.map(({ score }) => score)).toEqual(found.map(({ score }) => score).toSorted((a, b) => b - a))
+    for (const { tokens, score } of found) {
+      const all = [...prefix, ...tokens]
+      const logs = tokens.map((token, i) => logProbability(logitsOf(all.slice(0, prefix.length + i)), token))
+      expect(score).toBeCloseTo(logs.reduce((sum, log) => sum + log, -0.5) / (all.length - 1), 5)
+    }
+  })
+
+  test('one alone is the sequence', () => {
+    const sequence = new SampledSequence(prefix, -0.5, settings, uniforms())
+    const tokens = [...prefix]
+    while (!sequence.done) {
+      sequence.advance(logitsOf(tokens))
+      tokens.push(...sequence.lastTokens)
+    }
+    expect(run(1)).toEqual(sequence.hypotheses)
   })
 })

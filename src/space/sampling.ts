@@ -72,6 +72,41 @@ export class SampledSequence implements TokenSearch {
   }
 }
 
+/** Several sequences drawn from one vector, taking turns at its random numbers; the likeliest a token is the best. */
+export class SampledDrafts implements TokenSearch {
+  readonly #drafts: SampledSequence[]
+  /** Until the first token all drafts share the row of the prefix. */
+  #haveBegun = false
+
+  /** @param drafts how many, 1 or more; the others as for `SampledSequence`. */
+  constructor(prefix: readonly number[], prefixScore: number, settings: SamplingSettings, random: () => number, drafts: number) {
+    this.#drafts = Array.from({ length: drafts }, () => new SampledSequence(prefix, prefixScore, settings, random))
+  }
+
+  get lastTokens(): number[] {
+    return (this.#haveBegun ? this.#drafts : this.#drafts.slice(0, 1)).flatMap(({ lastTokens }) => lastTokens)
+  }
+
+  get done(): boolean {
+    return this.#drafts.every(({ done }) => done)
+  }
+
+  get hypotheses(): Hypothesis[] {
+    return this.#drafts.flatMap(({ hypotheses }) => hypotheses).sort((a, b) => b.score - a.score)
+  }
+
+  advance(logits: Float32Array): number[] {
+    const live = this.#drafts.filter(({ done }) => !done)
+    const rows = this.#haveBegun ? live.length : 1
+    const width = logits.length / rows
+    this.#haveBegun = true
+    return live.flatMap((draft, index) => {
+      const row = index % rows
+      return draft.advance(logits.subarray(row * width, (row + 1) * width)).map(() => row)
+    })
+  }
+}
+
 /**
  * Index of a token drawn from probabilities, which need not sum up to 1.
  * @param uniform in [0, 1)

@@ -87,7 +87,7 @@ describe('Space', () => {
     for (const [i, score] of wide.entries()) expect(score).toBeGreaterThanOrEqual(narrow[i]! - 1e-5)
   })
 
-  test('draws many sentences as it draws each alone, and each with numbers of its own', async () => {
+  test.each([1, 3])('draws many sentences, %i drafts each, as it draws each alone, and each with numbers of its own', async (drafts) => {
     const vector = await space.encode(['What did she say to the old man?'], { language: 'eng_Latn' })
     const many = new Float32Array(4 * space.dim)
     for (let i = 0; i < 4; i++) many.set(vector, i * space.dim)
@@ -96,7 +96,7 @@ describe('Space', () => {
         let step = 0
         return () => Math.abs(Math.sin(12.9898 * ++step + 78.233 * (first + index))) * 0.999
       }
-      const sampling = { temperature: 1.5, topK: 100, topP: 0.95, random }
+      const sampling = { temperature: 1.5 * drafts, topK: 100, topP: 0.95, drafts, random }
       return (await space.decode(vectors, { language: 'eng_Latn', maxTokens: 16, sampling })).map(({ text }) => text)
     }
     const together = await drawn(many, 0)

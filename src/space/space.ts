@@ -35,6 +35,8 @@ export interface TextSampling {
   topK?: number
   /** 0 to 1; default: all tokens. */
   topP?: number
+  /** How many sentences are drawn for each vector, 1 to 64; the one that is likeliest a token is kept. Default 1. */
+  drafts?: number
   /** For each vector, by its index, the source of its uniform numbers in [0, 1). */
   random: (index: number) => () => number
 }
@@ -219,14 +221,21 @@ export class Space {
 }
 
 /** @throws InvalidInput for options out of range. */
-function checkedSampling({ temperature = 1, topK, topP, random }: TextSampling): TextSampling & { temperature: number } {
+function checkedSampling({
+  temperature = 1,
+  topK,
+  topP,
+  drafts = 1,
+  random,
+}: TextSampling): TextSampling & { temperature: number; drafts: number } {
   if (!(temperature > 0 && temperature <= 100)) {
     throw new InvalidInput(`The temperature of text must be above 0, up to 100, not ${temperature}.`, { temperature })
   }
   if (topK !== undefined) checkInteger('The top-k of text', topK, 1, Number.MAX_SAFE_INTEGER)
   if (topP !== undefined && !(topP >= 0 && topP <= 1))
     throw new InvalidInput(`The top-p of text must be from 0 to 1, not ${topP}.`, { topP })
-  return { temperature, topK, topP, random }
+  checkInteger('The number of drafts of a text', drafts, 1, 64)
+  return { temperature, topK, topP, drafts, random }
 }
 
 function checkInteger(name: string, value: number, min: number, max: number): void {
