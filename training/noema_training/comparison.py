@@ -78,7 +78,7 @@ def concept_models(
     """Of each exported concept model: the teacher-forced predictor, and the writer of free continuations.
 
     A writer takes raw beginnings [1, length, dim] and how many sentences to write at most of each. `noise`: the Base-LCM's
-    default temperature, else none.
+    default temperature and words drawn where the manifest says so, else none and the likeliest words.
     """
     models = space.manifest["conceptModels"]
     end = torch.from_numpy(space.encode([space.manifest["space"]["endOfText"]]))[0]
@@ -86,7 +86,7 @@ def concept_models(
     writers: dict[str, Writer] = {}
 
     def writer(name: str, step: Step) -> Writer:
-        decoding = models[name]["decoding"]
+        decoding = models[name]["decoding"] if noise else models[name]["decoding"] | {"text": None}
 
         def write(starts: list[Tensor], count: int) -> list[list[str]]:
             return [
@@ -141,12 +141,13 @@ def continuation(
         concept = step(concepts, random)
         if index and stops(concept[0, 0], concepts[0, -1]):
             break
-        text = space.decode(concept[0].numpy())[0]
-        if decoding.get("reread") and text:
-            concept = torch.from_numpy(space.encode([text]))[None]
+        vector, text = concept[0, 0].numpy(), decoding.get("text")
+        sentence = space.draft(vector, text, random) if text else space.decode(vector[None])[0]
+        if decoding.get("reread") and sentence:
+            concept = torch.from_numpy(space.encode([sentence]))[None]
             if index and stops(concept[0, 0], concepts[0, -1]):
                 break
-        sentences.append(text)
+        sentences.append(sentence)
         concepts = torch.cat([concepts, concept], dim=1)
     return sentences
 

@@ -47,6 +47,7 @@ KINDS = {
 }
 SUMMARISERS = ("base-lcm", "two-tower")
 # Greedy: the reference's score of a beam, divided by the length, adds words to sentences of a small decoder (model card).
+TEXT = {"temperature": 0.7, "topP": 0.95, "drafts": 6}
 STOPPING = {"endOfTextThreshold": 0.9, "stopOnRepetitionThreshold": 0.9, "beam": 1}
 # The paper's for several sentences (lcm.md §7); -c's temperature is its 0.005 over the mean squared length of a centred SONAR concept.
 REFINEMENTS = {
@@ -265,7 +266,8 @@ def base_entry(architecture: dict, temperature: float) -> dict:
     """Sampling noise is on at the temperature that `tune` chose, so that another seed gives another text.
 
     Predictions that are means of what may come next lie close together without saying the same: only near equality is repetition. They
-    also lie far from the end-of-text concept, where a text may as well go on: at a cosine of 0.75 at most, after a summary.
+    also lie far from the end-of-text concept, where a text may as well go on: at a cosine of 0.75 at most, after a summary. For the same
+    reason texts go on from what their sentences say, and each sentence is the likeliest of several drafts (see the card).
     """
     return {
         "family": "base_lcm",
@@ -277,5 +279,7 @@ def base_entry(architecture: dict, temperature: float) -> dict:
             **STOPPING,
             "endOfTextThreshold": 0.5,
             "stopOnRepetitionThreshold": 0.98,
+            "reread": True,
+            "text": TEXT,
         },
     }

@@ -1,12 +1,14 @@
 """The exported model folder run with ONNX Runtime: what the browser computes, in Python."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import torch
 from safetensors.torch import load_file
+from torch import Tensor
 
 from .base_lcm import BaseLcm
 from .batches import pad
@@ -49,8 +51,14 @@ class ExportedSpace:
             out[picked] = self.encoder.run(["embeddings"], feed)[0]
         return out
 
-    def decode_ids(self, embeddings: np.ndarray, language: str, max_pieces: int = 60) -> list[list[int]]:
-        """Greedy pieces of one batch, prefix and `</s>` left out."""
+    def decode_ids(
+        self,
+        embeddings: np.ndarray,
+        language: str,
+        max_pieces: int = 60,
+        choose: Callable[[np.ndarray], np.ndarray] = lambda logits: logits.argmax(1),
+    ) -> list[list[int]]:
+        """Pieces of one batch, greedy ones unless `choose` (logits [n, vocabulary] -> pieces [n]) takes others; without prefix and `</s>`."""
         n = len(embeddings)
         conditioning = self.conditioning.run(None, {"embeddings": embeddings.astype(np.float32)})[0]
         shape = (self.decoder["layers"], n, self.decoder["heads"], 0, self.decoder["headDim"])
@@ -61,7 +69,7 @@ class ExportedSpace:
             feed = {"input_ids": ids, "conditioning": conditioning, "past_key": key, "past_value": value}
             logits, key, value = self.step.run(None, feed | {"beam_index": np.arange(n)})
             logits[:, 0] = -np.inf
-            chosen = logits.argmax(1)
+            chosen = choose(logits)
             open_rows &= chosen != EOS
             if not open_rows.any():
                 break
@@ -77,6 +85,30 @@ class ExportedSpace:
             rows = self.decode_ids(embeddings[start : start + batch], language)
             texts += [self.tokenizer.decode(row).strip() for row in rows]
         return texts
+
+    def draft(
+        self, embedding: np.ndarray, text: dict, random: torch.Generator, language: str = "eng_Latn"
+    ) -> str:
+        """Of several sentences drawn for one embedding [dim] the likeliest a piece, as the browser writes them by the manifest's `text`."""
+        steps: list[Tensor] = []
+
+        def choose(logits: np.ndarray) -> np.ndarray:
+            probabilities = (torch.from_numpy(logits) / text["temperature"]).softmax(-1)
+            pieces = torch.multinomial(nucleus(probabilities, text["topP"]), 1, generator=random)
+            steps.append(probabilities.gather(1, pieces)[:, 0].log())
+            return pieces[:, 0].numpy()
+
+        rows = self.decode_ids(np.tile(embedding, (text["drafts"], 1)), language, choose=choose)
+        logs = torch.stack(steps, 1)
+        scores = [logs[i, : len(row) + 1].mean().item() for i, row in enumerate(rows)]
+        return self.tokenizer.decode(rows[int(np.argmax(scores))]).strip()
+
+
+def nucleus(probabilities: Tensor, top_p: float) -> Tensor:
+    """Zero but for the likeliest pieces, each with at most the share `top_p` before it [n, vocabulary]."""
+    ordered, places = probabilities.sort(dim=-1, descending=True)
+    kept = ordered.cumsum(-1) - ordered <= top_p
+    return torch.zeros_like(probabilities).scatter(-1, places, ordered * kept)
 
 
 def load_base(folder: Path) -> BaseLcm:

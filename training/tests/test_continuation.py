@@ -2,6 +2,7 @@ import numpy as np
 import torch
 
 from noema_training.comparison import continuation
+from noema_training.runtime import ExportedSpace, nucleus
 
 DECODING = {"endOfTextThreshold": 0.9, "stopOnRepetitionThreshold": 0.9}
 END = torch.tensor([0.0, 0.0, 1.0])
@@ -49,3 +50,37 @@ def test_what_is_read_again_ends_a_text_too():
     far = [[0.0, 1.0, 0.0], [0.7, 0.0, 0.71], [1.0, 0.0, 0.0]]
     assert write(far) == ["up", "end", "right"]
     assert write(far, reread=True) == ["up"]
+
+
+def test_drafts_are_drawn_and_the_likeliest_kept():
+    class Drawn(ExportedSpace):
+        """A decoder of four pieces that ends after two, whatever the vector says."""
+
+        def __init__(self):
+            self.tokenizer = self
+
+        def decode_ids(self, embeddings, language, max_pieces=60, choose=None):
+            rows = [[] for _ in embeddings]
+            for _ in range(2):
+                logits = np.tile(np.log(np.array([1e-9, 0.5, 0.3, 0.2], np.float32)), (len(rows), 1))
+                for row, piece in zip(rows, choose(logits), strict=True):
+                    row.append(int(piece))
+            choose(np.zeros((len(rows), 4), np.float32))
+            return rows
+
+        def decode(self, ids):
+            return " ".join(map(str, ids))
+
+    draw = lambda drafts, top_p, seed=0: Drawn().draft(  # noqa: E731
+        np.zeros(2),
+        {"temperature": 1.0, "topP": top_p, "drafts": drafts},
+        torch.Generator().manual_seed(seed),
+    )
+    assert len({draw(1, 1.0, seed) for seed in range(20)}) > 3
+    assert {draw(64, 1.0, seed) for seed in range(5)} == {"1 1"}
+    assert {draw(1, 0.4, seed) for seed in range(5)} == {"1 1"}
+
+
+def test_nucleus_keeps_the_piece_that_exceeds_the_share():
+    kept = nucleus(torch.tensor([[0.1, 0.5, 0.15, 0.25]]), 0.6)
+    assert torch.equal(kept, torch.tensor([[0.0, 0.5, 0.0, 0.25]]))
