@@ -58,7 +58,7 @@ class ExportedSpace:
         max_pieces: int = 60,
         choose: Callable[[np.ndarray], np.ndarray] = lambda logits: logits.argmax(1),
     ) -> list[list[int]]:
-        """Pieces of one batch, greedy ones unless `choose` (logits [n, vocabulary] -> pieces [n]) takes others; without prefix and `</s>`."""
+        """Pieces of one batch without prefix and `</s>`; `choose` takes them by logits [n, vocabulary], the likeliest when left out."""
         n = len(embeddings)
         conditioning = self.conditioning.run(None, {"embeddings": embeddings.astype(np.float32)})[0]
         shape = (self.decoder["layers"], n, self.decoder["heads"], 0, self.decoder["headDim"])

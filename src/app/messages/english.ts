@@ -130,7 +130,7 @@ export const english = {
     guidance: ['Guidance', 'How strongly the text so far steers; 1 is none.'],
     initialNoiseScale: ['Initial noise', 'Less is more predictable, more is more varied.'],
     temperature: ['Temperature', 'Less is more predictable, more is more varied.'],
-    beam: ['Beam', 'How many wordings are weighed for each concept.'],
+    beam: ['Beam', 'How many wordings are weighed for each concept. Unchanged: the model’s own way.'],
     recall: ['Recall', 'How many of the most similar remembered sentences the model reads before the text.'],
   },
   dialUnused: (model: string) => `Does not apply to ${model}: it draws no concepts from noise.`,

@@ -130,7 +130,7 @@ export const french: Messages = {
     guidance: ['Guidage', 'À quel point le texte oriente la suite ; 1 : pas du tout.'],
     initialNoiseScale: ['Bruit initial', 'Moins : plus prévisible ; plus : plus varié.'],
     temperature: ['Température', 'Moins : plus prévisible ; plus : plus varié.'],
-    beam: ['Faisceau', 'Combien de formulations sont pesées par concept.'],
+    beam: ['Faisceau', 'Combien de formulations sont pesées par concept. Inchangé : à la manière du modèle.'],
     recall: ['Rappel', 'Combien des phrases mémorisées les plus semblables le modèle lit avant le texte.'],
   },
   dialUnused: (model) => `Ne concerne pas ${model} : il ne tire pas ses concepts du bruit.`,

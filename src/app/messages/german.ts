@@ -131,7 +131,7 @@ export const german: Messages = {
     guidance: ['Führung', 'Wie stark der bisherige Text lenkt; 1 ist gar nicht.'],
     initialNoiseScale: ['Anfangsrauschen', 'Weniger ist vorhersehbarer, mehr ist vielfältiger.'],
     temperature: ['Temperatur', 'Weniger ist vorhersehbarer, mehr ist vielfältiger.'],
-    beam: ['Strahlbreite', 'Wie viele Wortlaute für jedes Konzept abgewogen werden.'],
+    beam: ['Strahlbreite', 'Wie viele Wortlaute für jedes Konzept abgewogen werden. Unverändert: wie das Modell es vorsieht.'],
     recall: ['Erinnerung', 'Wie viele der ähnlichsten gemerkten Sätze das Modell vor dem Text liest.'],
   },
   dialUnused: (model) => `Gilt nicht für ${model}: Es zieht seine Konzepte nicht aus Rauschen.`,

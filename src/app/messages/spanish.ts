@@ -130,7 +130,7 @@ export const spanish: Messages = {
     guidance: ['Guía', 'Cuánto dirige el texto anterior; 1 es nada.'],
     initialNoiseScale: ['Ruido inicial', 'Menos es más previsible, más es más variado.'],
     temperature: ['Temperatura', 'Menos es más previsible, más es más variado.'],
-    beam: ['Haz', 'Cuántas formulaciones se sopesan por concepto.'],
+    beam: ['Haz', 'Cuántas formulaciones se sopesan por concepto. Sin cambios: como lo prevé el modelo.'],
     recall: ['Evocación', 'Cuántas de las frases recordadas más parecidas lee el modelo antes del texto.'],
   },
   dialUnused: (model) => `No se aplica a ${model}: no saca sus conceptos del ruido.`,
