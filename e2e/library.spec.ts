@@ -49,7 +49,7 @@ test('a text goes on from its predictions, or from what its new sentences say', 
   const outcome = await withNoema(
     page,
     async (noema, _, text) => {
-      const options = { concepts: 3, seed: 1, conceptModel: 'base-lcm' }
+      const options = { concepts: 3, seed: 1, conceptModel: 'base-lcm', textDrafts: 3 }
       const write = async (reread?: boolean) => {
         const written: Api.Concept[] = []
         for await (const concept of noema.continue(text, { ...options, reread })) written.push(concept)

@@ -1,5 +1,6 @@
 import { continueDespiteLoss, despiteLoss, type Ending } from './device-loss'
 import type { LoadedModel } from './loaded-model'
+import type { Predictor } from './predictor'
 import type { Concept, ContinueSettings } from './protocol'
 import { wording } from './wording'
 
@@ -46,19 +47,22 @@ export async function writeOn(
     )
   model.space.requireDecodeOptions({ ...words(0), language })
   const first = vectors.length / model.space.dim
+  const draftLanguage = rereadLanguage(predictor, wanted, language)
   const say = async (concept: Float32Array, position: number) => {
-    const [decoded] = await model.space.decode(concept, { ...words(position), language, signal })
+    const [decoded] = await model.space.decode(concept, { ...words(position), language: draftLanguage ?? language, signal })
     return decoded!.text
   }
   let said: { text: string; milliseconds: number } | undefined
   const settle = async (concept: Float32Array, position: number) => {
     const start = performance.now()
-    const text = await say(concept, position)
-    const read = await readAgain(model, text, { concept, language, signal })
-    said = { text, milliseconds: performance.now() - start }
+    const draft = await say(concept, position)
+    const read = await readAgain(model, draft, { concept, language: draftLanguage!, signal })
+    const [text] =
+      draftLanguage === language ? [draft] : await sayRead(model, read, { beam: beam ?? predictor.beam, maxTokens, language, signal })
+    said = { text: text!, milliseconds: performance.now() - start }
     return read
   }
-  const settling = (wanted ?? predictor.reread) && { settle }
+  const settling = draftLanguage && { settle }
   const generation = continueDespiteLoss(open, vectors, { concepts, seed, sampling, trajectory, kept, signal, ...settling })
   try {
     for (let index = 0; ; index++) {
@@ -84,4 +88,18 @@ export function readAgain(
   { concept, language, signal }: { concept: Float32Array; language: string; signal: AbortSignal },
 ): Promise<Float32Array> {
   return text.trim() === '' ? Promise.resolve(concept) : model.encode([text], language, signal)
+}
+
+/** The language in which predictions are put into words and read again, where that is wanted: the model's, or that of the text. */
+export function rereadLanguage({ reread }: Predictor, wanted: boolean | undefined, language: string): string | undefined {
+  return (wanted ?? reread !== undefined) ? (reread ?? language) : undefined
+}
+
+/** What was read again, raw [n, dim], in the likeliest words of the text's language. */
+export async function sayRead(
+  model: LoadedModel,
+  read: Float32Array,
+  options: { beam: number; maxTokens?: number; language: string; signal: AbortSignal },
+): Promise<string[]> {
+  return (await model.space.decode(read, options)).map(({ text }) => text)
 }

@@ -1,7 +1,7 @@
 import { ContextFull, InvalidInput } from '../errors'
 import { requireSeed } from '../models/generate'
 import type { ConceptOfMany as PredictedOfMany } from '../models/generate-many'
-import { readAgain } from './continuation'
+import { readAgain, rereadLanguage, sayRead } from './continuation'
 import { despiteLoss, joined } from './device-loss'
 import type { LoadedModel } from './loaded-model'
 import { continueManyDespiteLoss } from './many-despite-loss'
@@ -64,6 +64,7 @@ export async function continueMany(
       rows: { remembered: 0, restored: 0, computed: 0 },
     }),
   )
+  const draftLanguage = rereadLanguage(predictor, wanted, to)
   const say = async (concepts: readonly PredictedOfMany[]): Promise<string[]> => {
     const { sampling: drawing, ...rest } = words(seed, 0)
     // Each concept's words are drawn with the numbers they would have if its document were continued alone.
@@ -75,7 +76,7 @@ export async function continueMany(
     const decoded = await model.space.decode(vectors, {
       ...rest,
       ...(drawing && { sampling: { ...drawing, random } }),
-      language: to,
+      language: draftLanguage ?? to,
       signal,
     })
     return decoded.map(({ text }) => text)
@@ -84,17 +85,18 @@ export async function continueMany(
   let saying = 0
   const settle = async (predicted: readonly PredictedOfMany[]) => {
     const began = performance.now()
+    const drafts = await say(predicted)
     const read: Float32Array[] = []
-    for (const [row, text] of (await say(predicted)).entries()) {
-      const { document, concept } = predicted[row]!
-      said.set(document, text)
-      // One by one: read together they could differ in their last bits from what they are alone.
-      read.push(await readAgain(model, text, { concept, language: to, signal }))
-    }
+    // One by one: read together they could differ in their last bits from what they are alone.
+    for (const [row, draft] of drafts.entries())
+      read.push(await readAgain(model, draft, { concept: predicted[row]!.concept, language: draftLanguage!, signal }))
+    const likeliest = { beam: beam ?? predictor.beam, maxTokens, language: to, signal }
+    const texts = draftLanguage === to ? drafts : await sayRead(model, joined(read), likeliest)
+    for (const [row, { document }] of predicted.entries()) said.set(document, texts[row]!)
     saying = performance.now() - began
     return read
   }
-  const settling = (wanted ?? predictor.reread) && { settle }
+  const settling = draftLanguage && { settle }
   const show = async (predicted: readonly PredictedOfMany[], milliseconds: number) => {
     for (const { document, stop } of predicted) if (stop) result[document]!.stop = stop
     const shown = predicted.filter(({ stop }) => stop !== 'end-of-text')

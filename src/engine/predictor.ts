@@ -78,9 +78,9 @@ export class Predictor {
     return textOf(this.#manifest)
   }
 
-  /** Whether sentences stand in the document as they are read, see `ContinueSettings.reread`. */
-  get reread(): boolean {
-    return this.#manifest.decoding.reread ?? false
+  /** The language in which predictions are put into words and read again; undefined: documents go on from predictions. */
+  get reread(): string | undefined {
+    return this.#manifest.decoding.reread
   }
 
   /**

@@ -123,7 +123,9 @@ export interface ContinueSettings extends SamplingSettings, TextSettings {
   trajectory?: boolean
   /**
    * Whether the text goes on from what each new sentence says: it is read again by the encoder, as the sentences of the training texts were, and its
-   * vector takes the place of the prediction that it was put into words from. The reference goes on from the prediction. Default: the model's.
+   * vector takes the place of the prediction that it was put into words from. The reference goes on from the prediction. A model that names a language
+   * for it has every prediction put into words of that language first; a text in another one says what was read, in its likeliest words, or by
+   * `beam`. Default: the model's.
    */
   reread?: boolean
 }

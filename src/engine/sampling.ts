@@ -9,7 +9,7 @@ export function describeConceptModel(manifest: ConceptModelManifest): ConceptMod
   const common = {
     maxConcepts: architecture.max_seq_len,
     beam: decoding.beam,
-    reread: decoding.reread ?? false,
+    reread: decoding.reread !== undefined,
     ...(decoding.text && { text: textOf(manifest) }),
     ...(summaryPrompt !== undefined && { summaryPrompt }),
   }

@@ -83,10 +83,10 @@ interface CommonDecoding {
   stopOnRepetitionThreshold: number
   beam: number
   /**
-   * Whether a document goes on from what its new sentences say, read again by the encoder as in training, and not from the predictions that they
-   * were put into words from, as the reference does. Default false.
+   * FLORES-200 code of the language, that of the training texts, in which predictions are put into words and read again by the encoder: the document
+   * goes on from what is read, and so does a text in another language. Without it a document goes on from its predictions, as the reference does.
    */
-  reread?: boolean
+  reread?: string
   /**
    * How the words of a concept are drawn where the caller says nothing of words: temperature (0.01 to 100), nucleus and number of drafts, of which
    * the likeliest is kept (1 to 64). Without it they are found by beam search.
@@ -244,7 +244,7 @@ function parseCommonDecoding(decoding: Field): CommonDecoding {
     stopOnRepetitionThreshold: decoding.at('stopOnRepetitionThreshold').number(-1, 2),
     beam: decoding.at('beam').integer(1, 64),
     ...(decoding.at('text').value !== undefined && { text: parseText(decoding.at('text')) }),
-    ...(decoding.at('reread').value !== undefined && { reread: decoding.at('reread').oneOf([true, false]) }),
+    ...(decoding.at('reread').value !== undefined && { reread: decoding.at('reread').matching(/^[a-z]{3}_[A-Z][a-z]{3}$/) }),
   }
 }
 

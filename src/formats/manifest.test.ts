@@ -179,13 +179,13 @@ describe('parseManifest', () => {
   test('a concept model may say that texts go on from what is written, and how it is drawn', () => {
     const text = { temperature: 0.7, topP: 0.95, drafts: 6 }
     const manifest = parseManifest(
-      changed('conceptModels.base-lcm.decoding', { ...example().conceptModels['base-lcm'].decoding, reread: true, text }),
+      changed('conceptModels.base-lcm.decoding', { ...example().conceptModels['base-lcm'].decoding, reread: 'eng_Latn', text }),
     )
-    expect(manifest.conceptModels['base-lcm']!.decoding).toMatchObject({ reread: true, text })
+    expect(manifest.conceptModels['base-lcm']!.decoding).toMatchObject({ reread: 'eng_Latn', text })
     for (const wrong of [{ drafts: 0 }, { drafts: 65 }, { topP: 1.5 }, { temperature: 0 }, { temperature: undefined }]) {
       expect(() => parseManifest(changed('conceptModels.base-lcm.decoding.text', { ...text, ...wrong }))).toThrow(ModelFormatError)
     }
-    expect(() => parseManifest(changed('conceptModels.base-lcm.decoding.reread', 'yes'))).toThrow(ModelFormatError)
+    expect(() => parseManifest(changed('conceptModels.base-lcm.decoding.reread', true))).toThrow(ModelFormatError)
   })
 
   test('a folder may have a space only', () => {

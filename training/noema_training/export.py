@@ -279,7 +279,7 @@ def base_entry(architecture: dict, temperature: float) -> dict:
             **STOPPING,
             "endOfTextThreshold": 0.5,
             "stopOnRepetitionThreshold": 0.98,
-            "reread": True,
+            "reread": "eng_Latn",
             "text": TEXT,
         },
     }
