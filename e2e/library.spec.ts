@@ -85,6 +85,36 @@ test('a text goes on from its predictions, or from what its new sentences say', 
 test.describe('with the model that is shipped', () => {
   test.use(shipped)
 
+  test('a text has the same concepts in every language that it is written in', async ({ page }) => {
+    const outcome = await withNoema(
+      page,
+      async (noema, _, text) => {
+        const write = async (to: string) => {
+          const written: Api.Concept[] = []
+          for await (const concept of noema.continue(text, { concepts: 2, seed: 1, to })) written.push(concept)
+          return written
+        }
+        const [english, french] = [await write('eng_Latn'), await write('fra_Latn')]
+        const together: string[] = []
+        for await (const one of noema.continueMany([text], { concepts: 2, seed: 1, to: 'fra_Latn' })) together.push(one.text)
+        const said: string[] = []
+        for (const { embedding } of english) said.push(...(await noema.decode(embedding, { language: 'fra_Latn' })))
+        return {
+          vectors: [english, french].map((written) => written.map(({ embedding }) => embedding.join())),
+          texts: [english, french].map((written) => written.map(({ text }) => text)),
+          together,
+          said,
+        }
+      },
+      text,
+    )
+    expect(outcome.vectors[0]!.length).toBeGreaterThan(0)
+    expect(outcome.vectors[1]).toEqual(outcome.vectors[0])
+    expect(outcome.texts[1]).toEqual(outcome.said)
+    expect(outcome.texts[1]).not.toEqual(outcome.texts[0])
+    expect(outcome.together).toEqual(outcome.texts[1])
+  })
+
   test('sentences come back from encode and decode, and cross languages', async ({ page }) => {
     const everyday = [
       'The dog is in the garden.',
