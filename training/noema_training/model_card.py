@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from .comparison_card import comparison, summaries, table
+from .curves import curves
 from .short_stories import load_short_stories
 from .worlds import is_held_out, load_worlds
 
@@ -174,7 +175,9 @@ def _training(work: Path) -> str:
             f"- `python -m noema_training {step}`: {saved['step']:,} steps in {minutes:.0f} minutes; last averages: {losses}."
         )
     notes = work / "training-notes.txt"
-    return "\n".join(lines) + (f"\n\n{notes.read_text().strip()}" if notes.exists() else "")
+    parts = ["\n".join(lines), notes.read_text().strip() if notes.exists() else ""]
+    parts.append(curves(work, ("space", "base-lcm", "decoder", "two-tower", "token-lm")))
+    return "\n\n".join(filter(None, parts))
 
 
 def _size(manifest: dict) -> str:
