@@ -39,7 +39,7 @@ def collect(
         if saved["step"] <= (known or {}).get(name, -1):
             continue
         weights = trained_weights(saved)
-        found = {f"{name}/{key}": _small(key, value) for key, value in _distinct(weights).items()}
+        found = {f"{name}/{key}": _small(key, value) for key, value in _distinct(name, weights).items()}
         size = sum(value.numel() * value.element_size() for value in found.values())
         if sum(entry["bytes"] for entry in sizes.values()) + size > limit:
             continue
@@ -96,9 +96,10 @@ def unpack(folder: Path, work: Path) -> dict:
     return results
 
 
-def _distinct(weights: dict) -> dict:
+def _distinct(name: str, weights: dict) -> dict:
     """Leaves out the second name of the space's shared embedding."""
-    return {k: v for k, v in weights.items() if k != "decoder.decoder_frontend.embed.weight"}
+    second = "decoder.decoder_frontend.embed.weight" if name == "space" else None
+    return {key: value for key, value in weights.items() if key != second}
 
 
 def _small(name: str, value: torch.Tensor) -> torch.Tensor:

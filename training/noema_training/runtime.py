@@ -38,9 +38,10 @@ class ExportedSpace:
         self.decoder = space["decoder"]
 
     def encode(self, sentences: list[str], language: str = "eng_Latn", batch: int = 64) -> np.ndarray:
-        """Sentences -> embeddings [n, dim]."""
+        """Sentences -> embeddings [n, dim]; what lies beyond the space's longest is cut off."""
         token = self.languages[language]
-        rows = [np.array([token, *e.ids, EOS]) for e in self.tokenizer.encode_batch(sentences)]
+        most = self.manifest["space"]["maxTokens"] - 2
+        rows = [np.array([token, *e.ids[:most], EOS]) for e in self.tokenizer.encode_batch(sentences)]
         order = np.argsort([len(row) for row in rows], kind="stable")
         out = np.zeros((len(rows), self.manifest["space"]["dim"]), np.float32)
         for start in range(0, len(rows), batch):
