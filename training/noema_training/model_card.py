@@ -136,7 +136,7 @@ def _base_lcm(manifest: dict) -> list[str]:
         return []
     sizes = ", ".join(f"{name} {value}" for name, value in entry["architecture"].items())
     return [
-        f"- Concept model: Base-LCM of the same paper, trained through the frozen decoder, {sizes}.",
+        f"- Concept model: Base-LCM of the same paper, trained through the decoder, {sizes}.",
         f"- Default decoding of base-lcm: `{json.dumps(entry['decoding'])}`.",
     ]
 
