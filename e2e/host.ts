@@ -12,6 +12,8 @@ export interface Host {
   folder: string
   /** Paths that were asked for, without their first slash. */
   readonly asked: string[]
+  /** Paths that are answered with 404 as long as they are here. */
+  readonly missing: Set<string>
   close(): Promise<void>
 }
 
@@ -29,6 +31,7 @@ export async function hostFolder(
   const server = createServer((request, response) => {
     const path = (request.url ?? '/').slice(1)
     host.asked.push(path)
+    if (host.missing.has(path)) return response.writeHead(404).end()
     const page = pages[path]
     if (page !== undefined) return response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' }).end(page)
     const isOther = mini !== undefined && request.url?.startsWith(model)
@@ -46,6 +49,7 @@ export async function hostFolder(
     url: `http://localhost:${(server.address() as AddressInfo).port}/`,
     folder,
     asked: [],
+    missing: new Set(),
     close() {
       server.closeAllConnections()
       return new Promise((closed) => server.close(() => closed()))

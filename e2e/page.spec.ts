@@ -1,7 +1,11 @@
+import { resolve } from 'node:path'
 import { chromium, expect, test } from '@playwright/test'
 import { findChromium } from '../cli/chromium'
+import { hostFolder } from './host'
 import { continueButton, documents, goOn, idle, open, sentences, written } from './page.testing'
-import { shipped } from './sites'
+import { shipped, smallModel } from './sites'
+
+const dist = resolve(import.meta.dirname, '../dist')
 
 test.describe('as it is shipped', () => {
   test.use(shipped)
@@ -227,18 +231,18 @@ test('the page speaks four languages, and remembers which', async ({ browser, ba
   await context.close()
 })
 
-test.describe('with an answer made up for the worker', () => {
-  // Now and then such an answer does not arrive, and the download waits.
-  test.describe.configure({ retries: 2 })
-
-  test('a model that cannot be loaded is said in a sentence, and can be tried again', async ({ page, context }) => {
-    await context.route('**/models/mini/encoder.onnx', (route) => route.fulfill({ status: 404 }))
-    await page.goto('/')
+test('a model that cannot be loaded is said in a sentence, and can be tried again', async ({ page }) => {
+  const host = await hostFolder(dist, { mini: smallModel })
+  try {
+    host.missing.add('models/mini/encoder.onnx')
+    await page.goto(host.url)
     await expect(page.getByRole('alert')).toContainText('The model could not be loaded.')
-    await context.unrouteAll()
+    host.missing.clear()
     await page.getByRole('button', { name: 'Try again' }).click()
     await expect(documents(page)).toHaveCount(1)
-  })
+  } finally {
+    await host.close()
+  }
 })
 
 test('without WebGPU the page says so, and writes on the processor', async ({ baseURL }) => {

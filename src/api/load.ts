@@ -6,7 +6,7 @@ import { Noema } from './noema'
 import { askToPersist } from './persistence'
 
 export interface LoadOptions {
-  /** Called as files arrive and parts become ready; totals are known from the first call of a stage. */
+  /** Called as files arrive and parts become ready, never after `load` has ended; totals are known from the first call of a stage. */
   onProgress?: OnProgress
   /**
    * Called once for every GPU device that is lost while the model is in use, as when a driver is reset. There is nothing to be done: calls go on by
@@ -34,7 +34,11 @@ export async function load(model = 'mini', options: LoadOptions = {}): Promise<N
   const { backend = 'auto', signal, onProgress, onDeviceLost } = options
   if (!['auto', 'webgpu', 'wasm'].includes(backend)) throw new InvalidInput(`backend must be auto, webgpu or wasm, not ${backend}.`)
   const connection = await connect(signal)
-  const tellProgress = connection.callback(onProgress ?? (() => undefined))
+  // News travel on another port than the answer, and may arrive after it.
+  let isOver = false
+  const tellProgress = connection.callback<OnProgress>((progress) => {
+    if (!isOver) onProgress?.(progress)
+  })
   const tellLoss = connection.callback((message: string) => onDeviceLost?.(new DeviceLost(message)))
   try {
     const info = await connection.call(signal, (engine, job) => engine.load(job, { url, backend }, tellProgress, tellLoss))
@@ -43,6 +47,8 @@ export async function load(model = 'mini', options: LoadOptions = {}): Promise<N
   } catch (error) {
     connection.close()
     throw error
+  } finally {
+    isOver = true
   }
 }
 
