@@ -32,7 +32,7 @@ export async function continueMany(
   requireSeed(seed)
   requireSeed(seed + samples - 1)
   model.space.requireLanguage(to)
-  const sentences = texts.map((text) => model.space.split(text, language).map(({ text }) => text))
+  const sentences = texts.map((text) => model.sentences(text, language))
   const predictor = await despiteLoss(() => model.conceptModel(conceptModel))
   const longest = Math.max(...sentences.map(({ length }) => length))
   if (longest + concepts > predictor.maxLength) {

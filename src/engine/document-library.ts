@@ -262,7 +262,7 @@ function changedElsewhere(id: string): DocumentChanged {
 }
 
 function split(model: LoadedModel, text: string, language: string): Sentence[] {
-  return model.space.split(text, language).map(({ text }) => ({ text, language }))
+  return model.sentences(text, language).map((text) => ({ text, language }))
 }
 
 /** Raw concepts [n, dim]. A vector of another space is of no use: its text is encoded. */

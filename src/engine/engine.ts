@@ -1,5 +1,5 @@
 import * as Comlink from 'comlink'
-import { ContextFull, InvalidInput, throwIfAborted } from '../errors'
+import { ContextFull, throwIfAborted } from '../errors'
 import { type RuntimeFiles, useRuntimeFiles } from '../onnx'
 import type { OnProgress } from '../progress'
 import { holdForLife } from '../store/exclusive'
@@ -82,7 +82,7 @@ export class Engine {
     const { result, stored } = await this.#run(job, onConcept, async (signal, model) => {
       const { text, language, to, ...settings } = request
       model.space.requireLanguage(to)
-      const sentences = this.#split(model, text, language)
+      const sentences = model.sentences(text, language)
       const read = async () => ({ sentences, concepts: await model.encode(sentences, language, signal), language })
       return this.#continuation(model, { length: sentences.length, read }, { ...settings, to }, signal, (concept) =>
         heard(onConcept(concept), signal),
@@ -163,24 +163,18 @@ export class Engine {
   }
 
   /** Adds the sentences of texts to notes of the concept memory; resolves to how many. */
-  async addToMemory(job: number, texts: string[], { language, source }: { language: string; source: string }): Promise<number> {
+  async addToMemory(job: number, texts: string[], notes: { language: string; source: string }): Promise<number> {
     return this.#run(job, undefined, async (signal, model) => {
-      const { requireDocumentId } = await import('../store/documents')
-      requireDocumentId(source)
-      const sentences = texts.flatMap((text) => this.#split(model, text, language))
-      const vectors = await model.encode(sentences, language, signal)
-      const { dim } = model.space
-      const rows = sentences.map((text, i) => ({ text, language, vector: vectors.subarray(i * dim, (i + 1) * dim) }))
-      await (await model.memory()).append({ kind: 'notes', id: source }, rows)
-      return rows.length
+      const { addToMemory } = await import('./memory-calls')
+      return addToMemory(model, texts, notes, signal)
     })
   }
 
   /** @param query a text, or raw concepts [q, dim] */
   async searchMemory(job: number, query: string | Float32Array, k: number, language: string): Promise<RememberedConcept[]> {
     return this.#run(job, undefined, async (signal, model) => {
-      const vectors = typeof query === 'string' ? await model.encode(this.#split(model, query, language), language, signal) : query
-      return (await model.memory()).search(vectors, k)
+      const { searchMemory } = await import('./memory-calls')
+      return searchMemory(model, query, { k, language }, signal)
     })
   }
 
@@ -212,7 +206,7 @@ export class Engine {
     return this.#run(job, undefined, async (signal, model) => {
       model.space.requireLanguage(to)
       const options = wording(settings, { seed, beam: model.beam })
-      const sentences = this.#split(model, text, from)
+      const sentences = model.sentences(text, from)
       const vectors = await model.encode(sentences, from, signal)
       const decoded = await model.space.decode(vectors, { ...options, language: to, signal })
       return sentences.map((source, i) => ({ source, text: decoded[i]?.text ?? '' }))
@@ -220,26 +214,14 @@ export class Engine {
   }
 
   async split(job: number, text: string, language: string): Promise<string[]> {
-    return this.#run(job, undefined, async (_, model) => this.#split(model, text, language))
+    return this.#run(job, undefined, async (_, model) => model.sentences(text, language))
   }
 
-  async predict(job: number, { sentences, language, seed, conceptModel, ...sampling }: PredictRequest): Promise<TeacherForcedConcept[]> {
+  /** Its code is loaded at first need, as that of every call but those that write. */
+  async predict(job: number, request: PredictRequest): Promise<TeacherForcedConcept[]> {
     return this.#run(job, undefined, async (signal, model) => {
-      if (sentences.length < 2) throw new InvalidInput('A document to predict needs at least two sentences.')
-      const { maxLength } = await despiteLoss(() => model.conceptModel(conceptModel))
-      if (sentences.length > maxLength) {
-        throw new ContextFull(`The document has ${sentences.length} sentences; this model holds ${maxLength} concepts.`)
-      }
-      const { dim } = model.space
-      const vectors = await model.encode(sentences, language, signal)
-      const predicted = await despiteLoss(async () => {
-        const predictor = await model.conceptModel(conceptModel)
-        return predictor.predictNext(vectors, { seed, sampling, signal })
-      })
-      return predicted.map((vector, i) => {
-        const index = i + 1
-        return { index, text: sentences[index] as string, embedding: vectors.slice(index * dim, (index + 1) * dim), predicted: vector }
-      })
+      const { predict } = await import('./predict')
+      return predict(model, request, signal)
     })
   }
 
@@ -292,10 +274,6 @@ export class Engine {
   get #library(): Promise<DocumentLibrary> {
     this.#openLibrary ??= import('./document-library').then(({ DocumentLibrary }) => new DocumentLibrary())
     return this.#openLibrary
-  }
-
-  #split(model: LoadedModel, text: string, language: string): string[] {
-    return model.space.split(text, language).map(({ text }) => text)
   }
 
   /** Waits for its turn, runs one call with the loaded model, and lets go of the caller's callback when it ends. */

@@ -174,6 +174,11 @@ export class LoadedModel {
     return this.#memory
   }
 
+  /** The sentences of a text. @throws InvalidInput, UnsupportedLanguage. */
+  sentences(text: string, language: string): string[] {
+    return this.space.split(text, language).map(({ text }) => text)
+  }
+
   /** Sentences → raw concepts `[n, dim]`; a sentence met before, on an earlier visit too, is not encoded again. */
   encode(sentences: readonly string[], language: string, signal?: AbortSignal): Promise<Float32Array> {
     return this.#sentences.encode(sentences, language, signal)

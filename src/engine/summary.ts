@@ -91,7 +91,7 @@ async function textOf(
 ): Promise<{ sentences: string[]; language: string; concepts?: Float32Array }> {
   if ('document' in of) return (await library()).prompt(model, of.document, signal)
   const { text, language } = of
-  const sentences = typeof text === 'string' ? model.space.split(text, language).map(({ text }) => text) : text
+  const sentences = typeof text === 'string' ? model.sentences(text, language) : text
   if (sentences.length === 0) throw new InvalidInput('There is nothing to summarise: give at least one sentence.')
   return { sentences, language }
 }

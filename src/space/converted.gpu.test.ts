@@ -3,8 +3,8 @@ import type { Manifest } from '../formats/manifest'
 import { Graph } from '../onnx'
 import expected from './converted/expected.json'
 import manifest from './converted/manifest.json'
-import { targetLogits } from './decoder'
 import { Space } from './space'
+import { targetLogits } from './target-logits'
 
 /** Files of the tiny spaces with random weights that training/tests/make_converted_space.py writes. */
 const urls = import.meta.glob<string>(['./converted/**/*', '!./converted/expected.json', '!./converted/manifest.json'], {

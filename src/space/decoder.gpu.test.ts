@@ -2,7 +2,8 @@ import { beforeAll, expect, test } from 'vitest'
 import { type Manifest, parseManifest } from '../formats/manifest'
 import { float32, floats, Graph, int64 } from '../onnx'
 import { logProbability } from './beam'
-import { conditioningInputs, type DecoderGraphs, decodeVectors, stepInputs } from './decoder'
+import { decodeVectors } from './decoder'
+import { conditioningInputs, type DecoderGraphs, stepInputs } from './stepper'
 
 const folder = '/models/mini/'
 let manifest: Manifest

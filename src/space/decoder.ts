@@ -1,20 +1,8 @@
-import { ModelFormatError, throwIfAborted } from '../errors'
-import { float32, floats, type Graph, int64, nextTask, type Tensor } from '../onnx'
+import { throwIfAborted } from '../errors'
+import { float32, nextTask, type Tensor } from '../onnx'
 import { atTemperature, BeamSearch, type BeamSettings, type Hypothesis, logProbability, type TokenSearch } from './beam'
 import type { SamplingSettings } from './sampling'
-
-/** Inputs of the two decoder graphs. */
-export const conditioningInputs = ['embeddings'] as const
-export const stepInputs = ['input_ids', 'conditioning', 'past_key', 'past_value', 'beam_index'] as const
-
-/** The decoder's two graphs and the shape of its key/value cache, [layers, rows, heads, length, headDim]. */
-export interface DecoderGraphs {
-  conditioning: Graph
-  step: Graph
-  layers: number
-  heads: number
-  headDim: number
-}
+import { type DecoderGraphs, Stepper } from './stepper'
 
 /**
  * How tokens are chosen: by beam search, or drawn, `drafts` times.
@@ -51,25 +39,6 @@ export async function decodeVectors(
     results.push(...(await searchBatch(graphs, conditioning, prefix, { temperature, search: searchOne }, signal)))
   }
   return results
-}
-
-/**
- * Logits of a given target, read token by token with the cache.
- * @param vector [dim]
- * @returns [tokens, vocabulary]: row i for the token after `tokens[i]`.
- */
-export async function targetLogits(graphs: DecoderGraphs, vector: Float32Array, tokens: readonly number[]): Promise<Float32Array> {
-  const { conditioning } = await graphs.conditioning.run({ embeddings: float32(vector, [1, vector.length]) }, ['conditioning'])
-  const stepper = new Stepper(graphs, conditioning)
-  try {
-    const rows: Float32Array[] = []
-    for (const token of tokens) rows.push((await stepper.step([token], [0], [0])).slice())
-    const logits = new Float32Array(rows.reduce((sum, { length }) => sum + length, 0))
-    for (const [i, values] of rows.entries()) logits.set(values, i * values.length)
-    return logits
-  } finally {
-    stepper.dispose()
-  }
 }
 
 /** What makes the search of one vector, by its index. The code that draws is loaded at first need: most callers search. */
@@ -136,61 +105,4 @@ function advance(searches: readonly TokenSearch[], logits: Float32Array, rows: n
 function row(logits: Float32Array, index: number, rows: number): Float32Array {
   const width = logits.length / rows
   return logits.subarray(index * width, (index + 1) * width)
-}
-
-/** The step graph with its key/value cache, which stays in ONNX Runtime's own tensors. */
-class Stepper {
-  readonly #graphs: DecoderGraphs
-  readonly #conditioning: Tensor
-  #keys: Tensor
-  #values: Tensor
-
-  /** @param conditioning [sentences, layers, width] */
-  constructor(graphs: DecoderGraphs, conditioning: Tensor) {
-    this.#graphs = graphs
-    this.#conditioning = conditioning
-    const empty = [graphs.layers, conditioning.dims[0]!, graphs.heads, 0, graphs.headDim]
-    this.#keys = float32(new Float32Array(0), empty)
-    this.#values = float32(new Float32Array(0), empty)
-  }
-
-  /**
-   * One token for each row.
-   * @param sentences for each row, whose conditioning it uses.
-   * @param parents for each row, its row in the step before.
-   * @returns logits [rows, vocabulary]
-   */
-  async step(tokens: readonly number[], sentences: readonly number[], parents: readonly number[]): Promise<Float32Array> {
-    const rows = tokens.length
-    const output = await this.#graphs.step.run(
-      {
-        input_ids: int64(tokens, [rows, 1]),
-        conditioning: this.#conditioningOf(sentences),
-        past_key: this.#keys,
-        past_value: this.#values,
-        beam_index: int64(parents, [rows]),
-      },
-      ['logits', 'present_key', 'present_value'],
-    )
-    this.dispose()
-    this.#keys = output.present_key
-    this.#values = output.present_value
-    const logits = floats(output.logits)
-    if (logits.length === 0 || logits.length % rows !== 0) throw new ModelFormatError('The decoder gives logits of the wrong shape.')
-    return logits
-  }
-
-  dispose(): void {
-    this.#keys.dispose()
-    this.#values.dispose()
-  }
-
-  #conditioningOf(sentences: readonly number[]): Tensor {
-    const [, layers, width] = this.#conditioning.dims as [number, number, number]
-    const size = layers * width
-    const all = floats(this.#conditioning)
-    const chosen = new Float32Array(sentences.length * size)
-    for (const [index, sentence] of sentences.entries()) chosen.set(all.subarray(sentence * size, (sentence + 1) * size), index * size)
-    return float32(chosen, [sentences.length, layers, width])
-  }
 }

@@ -2,11 +2,12 @@ import { InvalidInput, ModelFormatError, throwIfAborted } from '../errors'
 import type { LanguageManifest, Manifest, SpaceManifest } from '../formats/manifest'
 import { Graph, nextTask } from '../onnx'
 import type { OnProgress } from '../progress'
-import { conditioningInputs, type DecoderGraphs, decodeVectors, type SearchSettings, stepInputs, targetLogits } from './decoder'
+import { decodeVectors, type SearchSettings } from './decoder'
 import { encoderInputs, encodeSequences } from './encoder'
 import { Languages } from './languages'
 import { normalizeText } from './normalize'
 import { type Sentence, splitSentences } from './splitter'
+import { conditioningInputs, type DecoderGraphs, stepInputs } from './stepper'
 import { Tokenizer } from './tokenizer'
 
 export interface EncodeOptions {
@@ -175,12 +176,13 @@ export class Space {
   }
 
   /**
-   * Logits of a given target.
+   * Logits of a given target. Its code is loaded at first need: texts are written without.
    * @param vector [dim]
    * @param tokens ids of the vocabulary, the first one included.
    * @returns [tokens, vocabulary]: row i for the token after `tokens[i]`.
    */
   async logits(vector: Float32Array, tokens: readonly number[]): Promise<Float32Array> {
+    const { targetLogits } = await import('./target-logits')
     return this.#run(undefined, () => targetLogits(this.#parts.decoder, vector, tokens))
   }
 
