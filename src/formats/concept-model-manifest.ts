@@ -244,7 +244,7 @@ function parseCommonDecoding(decoding: Field): CommonDecoding {
     stopOnRepetitionThreshold: decoding.at('stopOnRepetitionThreshold').number(-1, 2),
     beam: decoding.at('beam').integer(1, 64),
     ...(decoding.at('text').value !== undefined && { text: parseText(decoding.at('text')) }),
-    ...(decoding.at('reread').value !== undefined && { reread: decoding.at('reread').matching(/^[a-z]{3}_[A-Z][a-z]{3}$/) }),
+    ...(decoding.at('reread').value !== undefined && { reread: decoding.at('reread').text() }),
   }
 }
 

@@ -185,7 +185,9 @@ describe('parseManifest', () => {
     for (const wrong of [{ drafts: 0 }, { drafts: 65 }, { topP: 1.5 }, { temperature: 0 }, { temperature: undefined }]) {
       expect(() => parseManifest(changed('conceptModels.base-lcm.decoding.text', { ...text, ...wrong }))).toThrow(ModelFormatError)
     }
-    expect(() => parseManifest(changed('conceptModels.base-lcm.decoding.reread', true))).toThrow(ModelFormatError)
+    for (const wrong of [true, '', 'zul_Latn']) {
+      expect(() => parseManifest(changed('conceptModels.base-lcm.decoding.reread', wrong))).toThrow(ModelFormatError)
+    }
   })
 
   test('a folder may have a space only', () => {

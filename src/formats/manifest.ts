@@ -64,7 +64,12 @@ export function parseManifest(json: unknown): Manifest {
     return { bytes: file.at('bytes').integer(0, 2 ** 40), sha256: file.at('sha256').matching(/^[0-9a-f]{64}$/) }
   })
   const space = parseSpace(root.at('space'), files)
-  const conceptModels = root.at('conceptModels').map((model) => parseConceptModel(model, files, space.dim))
+  const conceptModels = root.at('conceptModels').map((model) => {
+    const parsed = parseConceptModel(model, files, space.dim)
+    const { reread } = parsed.decoding
+    if (reread === undefined || space.languages.some(({ code }) => code === reread)) return parsed
+    throw model.at('decoding').at('reread').wrong('is not a language of the space')
+  })
   const hasConceptModels = Object.keys(conceptModels).length > 0
   const defaultConceptModel = hasConceptModels ? root.at('defaultConceptModel').text() : ''
   if (hasConceptModels && !Object.hasOwn(conceptModels, defaultConceptModel)) {
