@@ -1,40 +1,37 @@
 import * as Comlink from 'comlink'
-import { ContextFull, throwIfAborted } from '../errors'
+import { throwIfAborted } from '../errors'
 import { type RuntimeFiles, useRuntimeFiles } from '../onnx'
 import type { OnProgress } from '../progress'
 import { holdForLife } from '../store/exclusive'
 import type { CaseReport } from './conformance-report'
-import { writeOn } from './continuation'
-import { despiteLoss, joined } from './device-loss'
-import type { DocumentLibrary, Prompt } from './document-library'
+import { continuePrompt } from './continue-prompt'
+import type { DocumentLibrary } from './document-library'
 import { heard, rejectWhenAborted } from './heard'
 import { LoadedModel } from './loaded-model'
 import { Mutex } from './mutex'
-import {
-  type Backend,
-  type Concept,
-  type ConceptOfMany,
-  type ContinueDocumentRequest,
-  type ContinuedDocument,
-  type ContinueManyRequest,
-  type ContinueRequest,
-  type ContinueResult,
-  type DecodeRequest,
-  type DocumentChange,
-  type DocumentContent,
-  type DocumentSummary,
-  type MemorySource,
-  type ModelInfo,
-  mostResults,
-  type PredictRequest,
-  type RememberedConcept,
-  type SummarizeRequest,
-  type SummaryResult,
-  type TeacherForcedConcept,
-  type TranslateRequest,
-  type Translation,
+import type {
+  Backend,
+  Concept,
+  ConceptOfMany,
+  ContinueDocumentRequest,
+  ContinuedDocument,
+  ContinueManyRequest,
+  ContinueRequest,
+  ContinueResult,
+  DecodeRequest,
+  DocumentChange,
+  DocumentContent,
+  DocumentSummary,
+  MemorySource,
+  ModelInfo,
+  PredictRequest,
+  RememberedConcept,
+  SummarizeRequest,
+  SummaryResult,
+  TeacherForcedConcept,
+  TranslateRequest,
+  Translation,
 } from './protocol'
-import { requireInteger } from './require-integer'
 import { transferred } from './transfer'
 import { wording } from './wording'
 
@@ -84,7 +81,7 @@ export class Engine {
       model.space.requireLanguage(to)
       const sentences = model.sentences(text, language)
       const read = async () => ({ sentences, concepts: await model.encode(sentences, language, signal), language })
-      return this.#continuation(model, { length: sentences.length, read }, { ...settings, to }, signal, (concept) =>
+      return continuePrompt(model, { length: sentences.length, read }, { ...settings, to }, signal, (concept) =>
         heard(onConcept(concept), signal),
       )
     })
@@ -114,16 +111,8 @@ export class Engine {
     onConcept: (concept: Concept) => void | Promise<void>,
   ): Promise<ContinueResult> {
     const { result, stored } = await this.#run(job, onConcept, async (signal, model) => {
-      if (request.to !== undefined) model.space.requireLanguage(request.to)
-      const library = await this.#library
-      const prompt = await library.prompt(model, id, signal)
-      let { document } = prompt
-      const write = async (concept: Concept) => {
-        const { text, language, embedding: vector } = concept
-        document = await library.write(model, id, document, { text, language, vector })
-        await heard(onConcept(concept), signal)
-      }
-      return this.#continuation(model, { length: prompt.sentences.length, read: async () => prompt, document: id }, request, signal, write)
+      const { continueDocument } = await import('./continue-document')
+      return continueDocument(model, await this.#library, { id, ...request }, signal, (concept) => heard(onConcept(concept), signal))
     })
     await stored
     return result
@@ -238,36 +227,6 @@ export class Engine {
       const { verifySonar } = await import('./verify-sonar')
       return verifySonar(model.space, signal)
     })
-  }
-
-  /** @param prompt is read once it is known to fit the model; `document` names the one it stands in */
-  async #continuation(
-    model: LoadedModel,
-    prompt: { length: number; read: () => Promise<Prompt>; document?: string },
-    { to, recall = 0, ...settings }: ContinueDocumentRequest,
-    signal: AbortSignal,
-    onConcept: (concept: Concept) => void | Promise<void>,
-  ): Promise<{ result: ContinueResult; stored: Promise<void> }> {
-    const { concepts } = settings
-    requireInteger('concepts', concepts, 1, 10_000)
-    requireInteger('recall', recall, 0, mostResults)
-    const { maxLength } = await despiteLoss(() => model.conceptModel(settings.conceptModel))
-    if (prompt.length + concepts > maxLength) {
-      throw new ContextFull(
-        `The text has ${prompt.length} sentences; with ${concepts} new ones that is more than the ${maxLength} concepts this model holds. Shorten the text or ask for fewer.`,
-        { sentences: prompt.length, concepts, maxLength },
-      )
-    }
-    const read = await prompt.read()
-    const room = Math.min(recall, maxLength - prompt.length - concepts)
-    const recalled = room > 0 ? await (await model.memory()).recall(read, room, prompt.document) : []
-    // The most relevant stands nearest to the prompt.
-    const vectors = joined([...recalled.map(({ embedding }) => embedding).reverse(), read.concepts])
-    const beginning = { vectors, language: to ?? read.language }
-    const { stop, rows, stored } = await writeOn(model, beginning, settings, signal, (concept) =>
-      onConcept(concept.index === 0 && recalled.length > 0 ? { ...concept, recalled } : concept),
-    )
-    return { result: { stop, sentences: read.sentences, recalled, rows }, stored }
   }
 
   /** Its code is loaded at first need: pages that keep no documents do without. */

@@ -16,6 +16,14 @@ export interface PredictorSettings {
   signal: AbortSignal
 }
 
+export interface ManyDocument {
+  /** Raw concepts [n, dim]. */
+  prompt: Float32Array
+  seed: number
+  /** How many concepts at the end of the prompt a call has generated that this one takes up. */
+  written?: number
+}
+
 export interface ManySettings extends Omit<PredictorSettings, 'seed'> {
   /** Most concepts for each document. */
   concepts: number
@@ -159,36 +167,19 @@ export class Predictor {
 
   /**
    * Continues documents of raw concepts [n, dim] together, each as `generate` would alone; yields what was predicted together, sentences that end
-   * a document included. Documents that begin alike may share one array.
-   * @param documents.written how many concepts at the end of the prompt a call has generated that this one takes up
+   * a document included. Documents that begin alike may share one array. Its code is loaded at first need.
    * @param settings.onRead called for each prompt with where its state came from
    */
   async *generateMany(
-    documents: readonly { prompt: Float32Array; seed: number; written?: number }[],
-    { concepts, sampling, signal, settle, onRead }: ManySettings,
+    documents: readonly ManyDocument[],
+    settings: ManySettings,
   ): AsyncGenerator<{ concepts: ConceptOfMany[]; milliseconds: number }, void> {
-    const { endOfTextThreshold, stopOnRepetitionThreshold } = this.#manifest.decoding
-    const { generateMany } = await import('../models/generate-many')
-    const read = async (prompt: Float32Array) => {
-      onRead(prompt, await this.#memory.recall(prompt))
-      await this.#model.append(prompt.subarray(this.#model.length * this.#model.dim), { signal })
-      this.#memory.keep()
-    }
-    const prompts = documents.map(({ seed, ...document }) => ({ ...document, noise: seededNoise(seed) }))
-    const generation = generateMany(this.#model, prompts, {
-      read,
-      sampling: samplingOptions(this.#manifest, sampling),
-      signal,
-      maxConcepts: concepts,
-      endOfText: { concept: this.#endOfText, threshold: endOfTextThreshold },
-      repetitionThreshold: stopOnRepetitionThreshold,
-      ...(settle && { settle }),
-    })
-    let start = performance.now()
-    for await (const concepts of generation) {
-      yield { concepts, milliseconds: performance.now() - start }
-      start = performance.now()
-    }
+    const { predictMany } = await import('./predict-many')
+    yield* predictMany(
+      { model: this.#model, memory: this.#memory, manifest: this.#manifest, endOfText: this.#endOfText },
+      documents,
+      settings,
+    )
   }
 
   /** Predicts every concept of raw concepts `[n, dim]` but the first from those before it: n − 1 vectors. */
