@@ -7,11 +7,8 @@ import type { LoadedModel } from './loaded-model'
 import type { DocumentChange } from './protocol'
 
 const model = {
-  space: {
-    dim: 2,
-    split: (text: string) => text.split(/(?<=\.) /).map((text) => ({ text })),
-    requireLanguage: () => undefined,
-  },
+  space: { dim: 2, requireLanguage: () => undefined },
+  sentences: (text: string) => text.split(/(?<=\.) /),
   spaceFingerprint: 'a'.repeat(64),
   encode: async (sentences: string[]) => new Float32Array(2 * sentences.length),
   forgetStates: async () => undefined,
