@@ -206,7 +206,7 @@ export class Engine {
     return this.#run(job, undefined, async (_, model) => model.sentences(text, language))
   }
 
-  /** Its code is loaded at first need, as that of every call but those that write. */
+  /** Its code is loaded at first need: most pages only continue. */
   async predict(job: number, request: PredictRequest): Promise<TeacherForcedConcept[]> {
     return this.#run(job, undefined, async (signal, model) => {
       const { predict } = await import('./predict')
