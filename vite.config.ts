@@ -15,8 +15,8 @@ export default defineConfig(({ mode }) => ({
   plugins: [shaders(), docs(), serviceWorker()],
   // A missing file is a 404, not the page.
   appType: 'mpa',
-  // ONNX Runtime has a chunk of its own: it changes less often than the worker, and the size budget counts everything but it. What the worker
-  // starts with is one chunk, what concept models need on every machine and on a GPU two more: larger chunks compress better.
+  // ONNX Runtime has a chunk of its own: it changes less often than the worker, and the size budget counts everything but it. What one
+  // Continue needs on every machine is one chunk, what it needs on a GPU another: larger chunks compress better.
   worker: {
     format: 'es',
     plugins: () => [shaders()],
@@ -25,9 +25,8 @@ export default defineConfig(({ mode }) => ({
         codeSplitting: {
           groups: [
             { name: 'onnx-runtime', test: /node_modules\/onnxruntime-/ },
-            { name: 'engine', tags: ['$initial'] },
-            { name: 'models', test: /src\/models\/(memory-rules|normalizer|state-rows|temperature|weights)\.ts$/ },
-            { name: 'gpu', test: /src\/models\/(cached-model|contextualizer|kernels)\.ts$/ },
+            { name: 'engine', test: /src\/(engine\/worker|models\/(memory-rules|normalizer|state-rows|temperature|weights))\.ts$/ },
+            { name: 'gpu', test: /src\/models\/(base-lcm|cached-model|contextualizer|kernels)\.ts$/ },
           ],
         },
       },

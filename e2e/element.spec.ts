@@ -69,7 +69,7 @@ test.afterEach(() => expect(refused).toEqual([]))
 const writer = (page: Page, id: string) => page.locator(`noema-writer#${id}`)
 const textIn = (page: Page, id: string) => writer(page, id).evaluate((element: NoemaWriter) => element.value)
 
-test('two elements on another origin under a strict policy share one engine, and all but ONNX Runtime stays below 60 KiB', async ({
+test('two elements on another origin under a strict policy share one engine, and all but ONNX Runtime stays below 60 kB', async ({
   page,
 }) => {
   await show(
@@ -105,7 +105,7 @@ test('two elements on another origin under a strict policy share one engine, and
   expect(sizes.map(([file]) => file)).toEqual(expect.arrayContaining(['noema.js', expect.stringMatching(/worker-/)]))
   const total = sizes.reduce((sum, [, size]) => sum + size, 0)
   console.log(`One Continue loads ${total} bytes of gzip:`, Object.fromEntries(sizes))
-  expect(total, JSON.stringify(sizes)).toBeLessThanOrEqual(60 * 1024)
+  expect(total, JSON.stringify(sizes)).toBeLessThanOrEqual(60_000)
 })
 
 test('it is a field of its form: label, required, value, reset, disabled fieldset, stop', async ({ page }) => {

@@ -1,4 +1,24 @@
-import * as api from '../api'
+import type * as api from '../api'
+import {
+  Aborted,
+  ContextFull,
+  DeviceLost,
+  DocumentChanged,
+  DownloadFailed,
+  eraseEverything,
+  InvalidInput,
+  KernelError,
+  load,
+  ModelFormatError,
+  ModelIntegrityError,
+  NoConceptModel,
+  NoemaError,
+  QuotaExceeded,
+  StorageUnavailable,
+  UnsupportedLanguage,
+  WebGpuUnavailable,
+  WorkerFailed,
+} from '../api'
 import { NoemaWriter } from './noema-writer'
 
 export * from '../api'
@@ -10,6 +30,26 @@ declare global {
   var Noema: typeof api
 }
 
-globalThis.Noema = api
+// By name: the object of a whole module takes code of the bundler's in a file of its own.
+globalThis.Noema = {
+  Aborted,
+  ContextFull,
+  DeviceLost,
+  DocumentChanged,
+  DownloadFailed,
+  eraseEverything,
+  InvalidInput,
+  KernelError,
+  load,
+  ModelFormatError,
+  ModelIntegrityError,
+  NoConceptModel,
+  NoemaError,
+  QuotaExceeded,
+  StorageUnavailable,
+  UnsupportedLanguage,
+  WebGpuUnavailable,
+  WorkerFailed,
+}
 // Two copies of this script may meet on one page.
 if (!customElements.get('noema-writer')) customElements.define('noema-writer', NoemaWriter)

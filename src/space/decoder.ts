@@ -1,7 +1,7 @@
 import { throwIfAborted } from '../errors'
 import { float32, nextTask, type Tensor } from '../onnx'
 import { atTemperature, BeamSearch, type BeamSettings, type Hypothesis, logProbability, type TokenSearch } from './beam'
-import type { SamplingSettings } from './sampling'
+import { SampledDrafts, type SamplingSettings } from './sampling'
 import { type DecoderGraphs, Stepper } from './stepper'
 
 /**
@@ -29,7 +29,7 @@ export async function decodeVectors(
   signal?: AbortSignal,
 ): Promise<Hypothesis[][]> {
   const perRun = Math.max(1, Math.floor(rowsPerRun / ('beam' in settings ? settings.beam : settings.drafts))) * dim
-  const search = await searchBy(prefix, settings)
+  const search = searchBy(prefix, settings)
   const results: Hypothesis[][] = []
   for (let start = 0; start < vectors.length; start += perRun) {
     const batch = vectors.slice(start, start + perRun)
@@ -41,10 +41,9 @@ export async function decodeVectors(
   return results
 }
 
-/** What makes the search of one vector, by its index. The code that draws is loaded at first need: most callers search. */
-async function searchBy(prefix: readonly number[], settings: SearchSettings): Promise<(prefixScore: number, index: number) => TokenSearch> {
+/** What makes the search of one vector, by its index. */
+function searchBy(prefix: readonly number[], settings: SearchSettings): (prefixScore: number, index: number) => TokenSearch {
   if ('beam' in settings) return (score) => new BeamSearch(prefix, score, settings)
-  const { SampledDrafts } = await import('./sampling')
   return (score, index) => new SampledDrafts(prefix, score, settings, settings.random(index), settings.drafts)
 }
 
