@@ -46,7 +46,7 @@ function withText(command: Command): Command {
     .addOption(new Option('--text-top-k <k>', 'draw tokens, from the k likeliest').argParser(integer(1)))
     .addOption(new Option('--text-top-p <p>', 'draw tokens, from the likeliest that together exceed p').argParser(number))
     .addOption(new Option('--text-temperature <t>', 'draw tokens, with the logits divided by t').argParser(number))
-    .addOption(new Option('--text-drafts <n>', 'draw each sentence n times and keep the likeliest').argParser(integer(1)))
+    .addOption(new Option('--text-drafts <n>', 'draw each sentence n times and keep the best').argParser(integer(1)))
     .addOption(new Option('--max-tokens <n>', 'longest sentence in tokens').argParser(integer(3)))
 }
 

@@ -1,4 +1,5 @@
 import { continueDespiteLoss, despiteLoss, type Ending } from './device-loss'
+import { bestDraft } from './drafts'
 import type { LoadedModel } from './loaded-model'
 import type { Predictor } from './predictor'
 import type { Concept, ContinueSettings } from './protocol'
@@ -8,6 +9,8 @@ import { wording } from './wording'
 export interface Beginning {
   /** Everything that the concept model reads, raw, [n, dim]. */
   vectors: Float32Array
+  /** The text in words. */
+  sentences: readonly string[]
   /** FLORES-200 code to write in. */
   language: string
   /** How many of the concepts may have their state stored; what comes after them is for this call only. Default: all, and those written. */
@@ -20,7 +23,7 @@ export interface Beginning {
  */
 export async function writeOn(
   model: LoadedModel,
-  { vectors, language, kept }: Beginning,
+  { vectors, sentences, language, kept }: Beginning,
   {
     concepts,
     seed,
@@ -48,9 +51,14 @@ export async function writeOn(
   model.space.requireDecodeOptions({ ...words(0), language })
   const first = vectors.length / model.space.dim
   const draftLanguage = rereadLanguage(predictor, wanted, language)
+  const written: string[] = []
   const say = async (concept: Float32Array, position: number) => {
-    const [decoded] = await model.space.decode(concept, { ...words(position), language: draftLanguage ?? language, signal })
-    return decoded!.text
+    const options = { ...words(position), language: draftLanguage ?? language }
+    const [drafts] = await model.space.candidates(concept, { ...options, signal })
+    const before = [...sentences, ...written.slice(0, position - first)]
+    const { text } = options.sampling ? bestDraft(drafts!, before, options.language) : drafts![0]!
+    written[position - first] = text
+    return text
   }
   let said: { text: string; milliseconds: number } | undefined
   const settle = async (concept: Float32Array, position: number) => {

@@ -3,6 +3,7 @@ import { requireSeed } from '../models/generate'
 import type { ConceptOfMany as PredictedOfMany } from '../models/generate-many'
 import { readAgain, rereadLanguage, sayRead } from './continuation'
 import { despiteLoss, joined } from './device-loss'
+import { bestDraft } from './drafts'
 import type { LoadedModel } from './loaded-model'
 import { continueManyDespiteLoss } from './many-despite-loss'
 import type { ConceptOfMany, ContinuedDocument, ContinueManyRequest } from './protocol'
@@ -65,6 +66,7 @@ export async function continueMany(
     }),
   )
   const draftLanguage = rereadLanguage(predictor, wanted, to)
+  const written = documents.map((): string[] => [])
   const say = async (concepts: readonly PredictedOfMany[]): Promise<string[]> => {
     const { sampling: drawing, ...rest } = words(seed, 0)
     // Each concept's words are drawn with the numbers they would have if its document were continued alone.
@@ -73,13 +75,22 @@ export async function continueMany(
       return words(documents[document]!.seed, position).sampling!.random(0)
     }
     const vectors = joined(concepts.map(({ concept }) => concept))
-    const decoded = await model.space.decode(vectors, {
+    const found = await model.space.candidates(vectors, {
       ...rest,
       ...(drawing && { sampling: { ...drawing, random } }),
       language: draftLanguage ?? to,
       signal,
     })
-    return decoded.map(({ text }) => text)
+    return found.map((drafts, row) => {
+      const { document: index, position } = concepts[row]!
+      const { document, prompt } = documents[index]!
+      const at = position - prompt.length / dim
+      const own = written[index]!
+      const before = [...sentences[document]!, ...own.slice(0, at)]
+      const { text } = drawing ? bestDraft(drafts, before, draftLanguage ?? to) : drafts[0]!
+      own[at] = text
+      return text
+    })
   }
   const said = new Map<number, string>()
   let saying = 0

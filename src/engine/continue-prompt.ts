@@ -33,7 +33,7 @@ export async function continuePrompt(
   const recalled = room > 0 ? await (await model.memory()).recall(read, room, prompt.document) : []
   // The most relevant stands nearest to the prompt.
   const vectors = joined([...recalled.map(({ embedding }) => embedding).reverse(), read.concepts])
-  const beginning = { vectors, language: to ?? read.language }
+  const beginning = { vectors, sentences: read.sentences, language: to ?? read.language }
   const { stop, rows, stored } = await writeOn(model, beginning, settings, signal, (concept) =>
     onConcept(concept.index === 0 && recalled.length > 0 ? { ...concept, recalled } : concept),
   )

@@ -104,7 +104,11 @@ export interface TextSettings {
    * and `topK` of a concept model are another thing: they choose the concept, these its words.
    */
   textTemperature?: number
-  /** How many sentences are drawn for each concept, 1 to 64; the one that is likeliest a token is kept. Default 1. */
+  /**
+   * How many sentences are drawn for each concept, 1 to 64; the one that is likeliest a token is kept. Where a text is continued, those come last that
+   * say again what one of its sentences says (6 of 10 words are the same), and before them those with a name inside that the text does not have.
+   * Default 1.
+   */
   textDrafts?: number
   /** Longest sentence in tokens, special tokens included, from 3. Default and most: the model's limit. */
   maxTokens?: number

@@ -36,7 +36,7 @@ export async function summarize(
   }
   const read = text.concepts ?? (await model.encode(sentences, language, signal))
   const vectors = joined([read, await model.encode([summaryPrompt], 'eng_Latn', signal)])
-  const beginning = { vectors, language: to ?? language, kept: sentences.length }
+  const beginning = { vectors, sentences, language: to ?? language, kept: sentences.length }
   const sampling = temperature !== undefined && { temperature: settings.temperature ?? temperature }
   // A summary is in the likeliest words, unless the caller has them drawn.
   const words = !draws(settings) && { beam: settings.beam ?? beam }

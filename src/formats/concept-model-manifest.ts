@@ -89,7 +89,7 @@ interface CommonDecoding {
   reread?: string
   /**
    * How the words of a concept are drawn where the caller says nothing of words: temperature (0.01 to 100), nucleus and number of drafts, of which
-   * the likeliest is kept (1 to 64). Without it they are found by beam search.
+   * the best is kept (1 to 64, `TextSettings.textDrafts`). Without it they are found by beam search.
    */
   text?: { temperature: number; topP: number; drafts: number }
 }

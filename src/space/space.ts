@@ -165,6 +165,11 @@ export class Space {
    * @throws UnsupportedLanguage; InvalidInput for vectors of another size or with NaN or infinity, and for options out of range; Aborted.
    */
   async decode(vectors: Float32Array, options: DecodeOptions): Promise<DecodedSentence[]> {
+    return (await this.candidates(vectors, options)).map(([best]) => best!)
+  }
+
+  /** As `decode`, with everything that was found or drawn for each vector, the likeliest a token first. */
+  async candidates(vectors: Float32Array, options: DecodeOptions): Promise<DecodedSentence[][]> {
     const { prefix, settings } = this.#decoding(options)
     if (vectors.length % this.dim !== 0)
       throw new InvalidInput(`Vectors must have ${this.dim} elements each; there are ${vectors.length} in all.`)
@@ -172,7 +177,7 @@ export class Space {
     const found = await this.#run(options.signal, (either) =>
       decodeVectors(this.#parts.decoder, vectors, this.dim, prefix, settings, either),
     )
-    return found.map(([best]) => ({ text: this.#parts.tokenizer.decode(best!.tokens), score: best!.score }))
+    return found.map((all) => all.map(({ tokens, score }) => ({ text: this.#parts.tokenizer.decode(tokens), score })))
   }
 
   /**

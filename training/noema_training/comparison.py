@@ -32,7 +32,7 @@ Predictor = Callable[[HeldOut], Tensor]
 Step = Callable[
     [Tensor, torch.Generator], Tensor
 ]  # raw concepts [1, length, dim] -> the next one [1, 1, dim]
-Writer = Callable[[list[Tensor], int], list[list[str]]]
+Writer = Callable[[list[list[str]], int], list[list[str]]]
 
 
 def compare(work: Path, folder: Path, space: ExportedSpace, limit: int | None = None) -> dict:
@@ -60,13 +60,12 @@ def compare(work: Path, folder: Path, space: ExportedSpace, limit: int | None = 
         )
     held_out = HeldOut(work, space, None if limit is None else limit)
     prompts = one_prompt_a_world(held_out, SAMPLES if limit is None else min(limit, SAMPLES))
-    starts = [held_out.concepts[number : number + 1, :PROMPT] for number in prompts]
+    texts = [held_out.documents[number][:PROMPT] for number in prompts]
     free = {
-        name: score_free(held_out, prompts, write(starts, SENTENCES), scorer)
+        name: score_free(held_out, prompts, write(texts, SENTENCES), scorer)
         for name, write in writers.items()
     }
     if scorer is not None:
-        texts = [held_out.documents[number][:PROMPT] for number in prompts]
         written = scorer.continue_texts(texts, SENTENCES, temperature=TEMPERATURE)
         free["token-lm"] = score_free(held_out, prompts, written, scorer)
     return {"teacher_forced": teacher_forced, "free": free}
@@ -77,7 +76,7 @@ def concept_models(
 ) -> tuple[dict[str, Predictor], dict[str, Writer]]:
     """Of each exported concept model: the teacher-forced predictor, and the writer of free continuations.
 
-    A writer takes raw beginnings [1, length, dim] and how many sentences to write at most of each. `noise`: the Base-LCM's
+    A writer takes English beginnings and how many sentences to write at most of each. `noise`: the Base-LCM's
     default temperature and words drawn where the manifest says so, else none and the likeliest words.
     """
     models = space.manifest["conceptModels"]
@@ -88,10 +87,10 @@ def concept_models(
     def writer(name: str, step: Step) -> Writer:
         decoding = models[name]["decoding"] if noise else models[name]["decoding"] | {"text": None}
 
-        def write(starts: list[Tensor], count: int) -> list[list[str]]:
+        def write(texts: list[list[str]], count: int) -> list[list[str]]:
             return [
-                continuation(space, start, count, step, decoding, end, torch.Generator().manual_seed(seed))
-                for seed, start in enumerate(starts)
+                continuation(space, text, count, step, decoding, end, torch.Generator().manual_seed(seed))
+                for seed, text in enumerate(texts)
             ]
 
         return write
@@ -119,14 +118,14 @@ def concept_models(
 
 def continuation(
     space: ExportedSpace,
-    start: Tensor,
+    text: list[str],
     count: int,
     step: Step,
     decoding: dict,
     end: Tensor,
     random: torch.Generator,
 ) -> list[str]:
-    """At most `count` sentences after the raw concepts start [1, length, dim], as the browser writes them by the manifest's `decoding`.
+    """At most `count` sentences after a text, as the browser writes them by the manifest's `decoding`.
 
     `end` [dim] is the end of text. It is not among the sentences, nor is one that repeats the sentence before.
     """
@@ -136,13 +135,13 @@ def continuation(
         repeats = F.cosine_similarity(concept, before, dim=0) >= decoding["stopOnRepetitionThreshold"]
         return bool(ends or repeats)
 
-    concepts, sentences = start, []
+    concepts, sentences, drawn = torch.from_numpy(space.encode(text))[None], [], decoding.get("text")
     for index in range(count):
         concept = step(concepts, random)
         if index and stops(concept[0, 0], concepts[0, -1]):
             break
-        vector, text = concept[0, 0].numpy(), decoding.get("text")
-        sentence = space.draft(vector, text, random) if text else space.decode(vector[None])[0]
+        vector, before = concept[0, 0].numpy(), [*text, *sentences]
+        sentence = space.draft(vector, drawn, random, before) if drawn else space.decode(vector[None])[0]
         if decoding.get("reread") and sentence:
             concept = torch.from_numpy(space.encode([sentence]))[None]
             if index and stops(concept[0, 0], concepts[0, -1]):

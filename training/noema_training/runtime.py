@@ -14,6 +14,7 @@ from .base_lcm import BaseLcm
 from .batches import pad
 from .config import EOS
 from .diffusion import Decoding
+from .drafts import best_draft
 from .one_tower import OneTower
 from .quant_lcm import QUANT_LCMS, QuantLcm, Refinement
 from .tokenizer import load_tokenizer
@@ -88,9 +89,14 @@ class ExportedSpace:
         return texts
 
     def draft(
-        self, embedding: np.ndarray, text: dict, random: torch.Generator, language: str = "eng_Latn"
+        self,
+        embedding: np.ndarray,
+        text: dict,
+        random: torch.Generator,
+        before: list[str],
+        language="eng_Latn",
     ) -> str:
-        """Of several sentences drawn for one embedding [dim] the likeliest a piece, as the browser writes them by the manifest's `text`."""
+        """Of several sentences drawn for one embedding [dim] by the manifest's `text` that which the browser keeps after `before`."""
         steps: list[Tensor] = []
 
         def choose(logits: np.ndarray) -> np.ndarray:
@@ -102,7 +108,8 @@ class ExportedSpace:
         rows = self.decode_ids(np.tile(embedding, (text["drafts"], 1)), language, choose=choose)
         logs = torch.stack(steps, 1)
         scores = [logs[i, : len(row) + 1].mean().item() for i, row in enumerate(rows)]
-        return self.tokenizer.decode(rows[int(np.argmax(scores))]).strip()
+        drafts = [self.tokenizer.decode(rows[i]).strip() for i in np.argsort(scores)[::-1]]
+        return drafts[best_draft(drafts, before)]
 
 
 def nucleus(probabilities: Tensor, top_p: float) -> Tensor:

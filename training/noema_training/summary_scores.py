@@ -4,8 +4,6 @@ import json
 from collections import defaultdict
 from pathlib import Path
 
-import torch
-
 from .comparison import concept_models
 from .config import SUMMARY
 from .metrics import rouge
@@ -31,10 +29,7 @@ def score_summaries(work: Path, folder: Path, space: ExportedSpace, limit: int |
 def _score(texts: list[list[str]], folder: Path, space: ExportedSpace) -> dict:
     asked = [sentences.index(SUMMARY) + 1 for sentences in texts]
     references = [sentences[at:-1] for sentences, at in zip(texts, asked, strict=True)]
-    starts = [
-        torch.from_numpy(space.encode(sentences[:at]))[None]
-        for sentences, at in zip(texts, asked, strict=True)
-    ]
+    starts = [sentences[:at] for sentences, at in zip(texts, asked, strict=True)]
     written = {"first sentences": [text[: len(true)] for text, true in zip(texts, references, strict=True)]}
     for name, write in concept_models(folder, space, noise=False)[1].items():
         written[name] = [write([start], len(true))[0] for start, true in zip(starts, references, strict=True)]

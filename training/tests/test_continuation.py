@@ -28,9 +28,8 @@ def write(script, seen=None, **decoding):
             seen.append(concepts[0].tolist())
         return torch.tensor([[next(steps)]])
 
-    start = torch.tensor([[WORDS["right"]]])
     settings = DECODING | decoding
-    return continuation(Space(), start, len(script), step, settings, END, torch.Generator())
+    return continuation(Space(), ["right"], len(script), step, settings, END, torch.Generator())
 
 
 def test_stops_at_the_end_of_text_and_at_repetition_but_not_at_the_first():
@@ -71,14 +70,16 @@ def test_drafts_are_drawn_and_the_likeliest_kept():
         def decode(self, ids):
             return " ".join(map(str, ids))
 
-    draw = lambda drafts, top_p, seed=0: Drawn().draft(  # noqa: E731
+    draw = lambda drafts, top_p, seed=0, before=(): Drawn().draft(  # noqa: E731
         np.zeros(2),
         {"temperature": 1.0, "topP": top_p, "drafts": drafts},
         torch.Generator().manual_seed(seed),
+        before,
     )
     assert len({draw(1, 1.0, seed) for seed in range(20)}) > 3
     assert {draw(64, 1.0, seed) for seed in range(5)} == {"1 1"}
     assert {draw(1, 0.4, seed) for seed in range(5)} == {"1 1"}
+    assert draw(64, 1.0, before=["1 1"]) != "1 1"
 
 
 def test_nucleus_keeps_the_piece_that_exceeds_the_share():

@@ -1,0 +1,43 @@
+import type { DecodedSentence } from '../space/space'
+
+/** From this share of common words on, a sentence says again what another said. */
+const mostShared = 0.6
+
+/** Their nouns begin with a capital, so that a capital says nothing of names. */
+const capitalizesNouns = /^(deu|ltz)_/
+
+/**
+ * The draft of a text's next sentence to be kept. A small decoder draws "I am sorry." ever again, and persons nobody has spoken of: drafts that repeat a
+ * sentence come last, before them those with a name that is not in the text. Of the others it is the likeliest.
+ * @param drafts likeliest first, one or more
+ * @param text the sentences so far
+ * @param language FLORES-200 code of the drafts
+ */
+export function bestDraft(drafts: readonly DecodedSentence[], text: readonly string[], language: string): DecodedSentence {
+  const told = text.map((sentence) => new Set(wordsOf(sentence.toLowerCase())))
+  const known = new Set(text.flatMap(wordsOf))
+  const faults = (draft: string) => {
+    const words = new Set(wordsOf(draft.toLowerCase()))
+    const repeats = words.size > 0 && told.some((sentence) => overlap(words, sentence) >= mostShared)
+    const names = capitalizesNouns.test(language) ? [] : namesIn(draft)
+    return 2 * Number(repeats) + Number(names.some((name) => !known.has(name)))
+  }
+  const counted = drafts.map(({ text }) => faults(text))
+  return drafts[counted.indexOf(Math.min(...counted))]!
+}
+
+function wordsOf(sentence: string): string[] {
+  return sentence.match(/[\p{L}\p{N}]+/gu) ?? []
+}
+
+/** Words of two letters or more with a capital inside a sentence. */
+function namesIn(text: string): string[] {
+  return Array.from(text.matchAll(/(?<=([\p{L}\p{N},;'’]|,["”»]) +)\p{Lu}[\p{L}\p{N}]+/gu), ([name]) => name)
+}
+
+/** Jaccard index: words of both by words of either. */
+function overlap(a: ReadonlySet<string>, b: ReadonlySet<string>): number {
+  let common = 0
+  for (const word of a) if (b.has(word)) common++
+  return common / (a.size + b.size - common)
+}
