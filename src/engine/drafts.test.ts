@@ -39,6 +39,8 @@ test('capitals say nothing where nouns have them, and in scripts without them', 
 
 test('a draft that says again what a sentence says comes last', () => {
   expect(kept(['“I am sorry.”', 'Then Ben came.'])).toBe('Then Ben came.')
-  expect(kept(['The old dog ran away!', 'He smiled.'])).toBe('He smiled.')
-  expect(kept(['The old cat sat there.', 'He smiled.'])).toBe('The old cat sat there.')
+  for (const again of ['The old dog ran away!', 'Then the old dog ran.', '“I am sorry,” said Mia.'])
+    expect(kept([again, 'He smiled.'])).toBe('He smiled.')
+  for (const fine of ['The old dog sat there.', 'Mia had one red hat.', 'I am sorry for it.', 'Run away!'])
+    expect(kept([fine, 'He smiled.'])).toBe(fine)
 })

@@ -1,7 +1,7 @@
 import type { DecodedSentence } from '../space/space'
 
-/** From this share of common words on, a sentence says again what another said. */
-const mostShared = 0.6
+/** As many words in a row say again what the text has said; of a shorter sentence all. */
+const repeated = 4
 
 /** Their nouns begin with a capital, so that a capital says nothing of names. */
 const capitalizesNouns = /^(deu|ltz)_/
@@ -14,11 +14,12 @@ const capitalizesNouns = /^(deu|ltz)_/
  * @param language FLORES-200 code of the drafts
  */
 export function bestDraft(drafts: readonly DecodedSentence[], text: readonly string[], language: string): DecodedSentence {
-  const told = text.map((sentence) => new Set(wordsOf(sentence.toLowerCase())))
+  const told = text.map((sentence) => inARow(wordsOf(sentence.toLowerCase())))
   const known = new Set(text.flatMap(wordsOf))
   const faults = (draft: string) => {
-    const words = new Set(wordsOf(draft.toLowerCase()))
-    const repeats = words.size > 0 && told.some((sentence) => overlap(words, sentence) >= mostShared)
+    const words = wordsOf(draft.toLowerCase())
+    const runs = words.slice(0, Math.max(1, words.length - repeated + 1)).map((_, at) => inARow(words.slice(at, at + repeated)))
+    const repeats = runs.some((run) => told.some((sentence) => sentence.includes(run)))
     const names = capitalizesNouns.test(language) ? [] : namesIn(draft)
     return 2 * Number(repeats) + Number(names.some((name) => !known.has(name)))
   }
@@ -35,9 +36,7 @@ function namesIn(text: string): string[] {
   return Array.from(text.matchAll(/(?<=([\p{L}\p{N},;'’]|,["”»]) +)\p{Lu}[\p{L}\p{N}]+/gu), ([name]) => name)
 }
 
-/** Jaccard index: words of both by words of either. */
-function overlap(a: ReadonlySet<string>, b: ReadonlySet<string>): number {
-  let common = 0
-  for (const word of a) if (b.has(word)) common++
-  return common / (a.size + b.size - common)
+/** With a space before and after each, so that none is found in a longer one. */
+function inARow(words: readonly string[]): string {
+  return ` ${words.join(' ')} `
 }

@@ -106,7 +106,7 @@ export interface TextSettings {
   textTemperature?: number
   /**
    * How many sentences are drawn for each concept, 1 to 64; the one that is likeliest a token is kept. Where a text is continued, those come last that
-   * say again what one of its sentences says (6 of 10 words are the same), and before them those with a name inside that the text does not have.
+   * say again what the text has said (four words in a row, or all of fewer), and before them those with a name inside that the text does not have.
    * Default 1.
    */
   textDrafts?: number

@@ -2,7 +2,7 @@
 
 import re
 
-MOST_SHARED = 0.6  # share of common words from which on a sentence says again what another said
+REPEATED = 4  # as many words in a row say again what the text has said; of a shorter sentence all
 _WORD = re.compile(r"[^\W_]+")
 _INSIDE = re.compile(r"(?:[^\W_]|[,;'’]|,[\"”»]) +$")  # before a word that does not begin a sentence
 
@@ -12,20 +12,29 @@ def best_draft(drafts: list[str], text: list[str]) -> int:
 
     Where all have a fault: the first with a name of its own, else the first. Not for languages that write nouns with a capital.
     """
-    told = [words(sentence) for sentence in text]
+    told = [in_a_row(words(sentence)) for sentence in text]
     known = {word for sentence in text for word in _WORD.findall(sentence)}
 
     def faults(draft: str) -> int:
         said = words(draft)
-        repeats = any(said and len(said & other) / len(said | other) >= MOST_SHARED for other in told)
+        runs = [
+            in_a_row(said[at : at + REPEATED])
+            for at in range(min(len(said), max(1, len(said) - REPEATED + 1)))
+        ]
+        repeats = any(run in sentence for run in runs for sentence in told)
         return 2 * repeats + any(name not in known for name in names(draft))
 
     counted = [faults(draft) for draft in drafts]
     return counted.index(min(counted))
 
 
-def words(sentence: str) -> set[str]:
-    return set(_WORD.findall(sentence.lower()))
+def words(sentence: str) -> list[str]:
+    return _WORD.findall(sentence.lower())
+
+
+def in_a_row(words: list[str]) -> str:
+    """With a space before and after each, so that none is found in a longer one."""
+    return f" {' '.join(words)} "
 
 
 def names(text: str) -> list[str]:
