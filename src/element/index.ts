@@ -30,7 +30,7 @@ declare global {
   var Noema: typeof api
 }
 
-// By name: the object of a whole module takes code of the bundler's in a file of its own.
+// By name, and the type says that none is missing: the object of a whole module takes code of the bundler's in a file of its own.
 globalThis.Noema = {
   Aborted,
   ContextFull,

@@ -7,8 +7,8 @@ const repeated = 4
 const capitalizesNouns = /^(deu|ltz)_/
 
 /**
- * The draft of a text's next sentence to be kept. A small decoder draws "I am sorry." ever again, and persons nobody has spoken of: drafts that repeat a
- * sentence come last, before them those with a name that is not in the text. Of the others it is the likeliest.
+ * The draft of a text's next sentence to be kept. A small decoder draws "I am sorry." ever again, and persons nobody has spoken of: drafts that say
+ * again what the text says come last, before them those with a name that is not in it. Of the others the likeliest is kept.
  * @param drafts likeliest first, one or more
  * @param text the sentences so far
  * @param language FLORES-200 code of the drafts

@@ -8,9 +8,9 @@ _INSIDE = re.compile(r"(?:[^\W_]|[,;'’]|,[\"”»]) +$")  # before a word that
 
 
 def best_draft(drafts: list[str], text: list[str]) -> int:
-    """Index of the first of drafts, likeliest first, that neither repeats a sentence of the text nor has a name that is not in it.
+    """Index of the first of drafts, likeliest first, that neither says again what the text says nor has a name that is not in it.
 
-    Where all have a fault: the first with a name of its own, else the first. Not for languages that write nouns with a capital.
+    Where all have a fault: the first with only a strange name, else the first. Not for languages that write nouns with a capital.
     """
     told = [in_a_row(words(sentence)) for sentence in text]
     known = {word for sentence in text for word in _WORD.findall(sentence)}

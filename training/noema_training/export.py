@@ -267,7 +267,7 @@ def base_entry(architecture: dict, temperature: float) -> dict:
 
     Predictions that are means of what may come next lie close together without saying the same: only near equality is repetition. They
     also lie far from the end-of-text concept, where a text may as well go on: at a cosine of 0.75 at most, after a summary. For the same
-    reason texts go on from what their sentences say, and each sentence is the likeliest of several drafts (see the card).
+    reason texts go on from what their sentences say, and each sentence is the best of several drafts (see the card).
     """
     return {
         "family": "base_lcm",

@@ -94,7 +94,7 @@ class ExportedSpace:
         text: dict,
         random: torch.Generator,
         before: list[str],
-        language="eng_Latn",
+        language: str = "eng_Latn",
     ) -> str:
         """Of several sentences drawn for one embedding [dim] by the manifest's `text` that which the browser keeps after `before`."""
         steps: list[Tensor] = []
