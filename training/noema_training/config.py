@@ -108,6 +108,7 @@ class DecoderConfig:
     micro_batches: int = 4
     decoded_positions: int = 112  # predictions a micro-batch
     predicted_weight: float = 0.8
+    contrastive_weight: float = 0.3  # drafts are chosen by what lies near a prediction
     blur: float = 0.3  # largest noise on the context and on the decoded prediction, in normalised units
     learning_rate: float = 7e-4
     warmup_steps: int = 50

@@ -2,8 +2,8 @@
 
 A prediction is a blur of the sentences that may come next, which a decoder that has only seen encoded sentences turns into broken ones. The
 published LCMs needed a decoder that forgives as well: theirs was fine-tuned with noise on the vector (lcm.md §9, table 7). Here the noise
-is the concept model's own error, and the concept model learns what such a decoder understands. Encoder and embeddings stay as they are, and
-so do the concepts.
+is the concept model's own error, and the concept model learns what such a decoder understands. The decoder's embeddings, which are its head
+too, part from the encoder's. The encoder stays as it is, and so do the concepts.
 """
 
 from dataclasses import replace
@@ -41,16 +41,20 @@ def train_decoder(work: Path, profile: Profile, run: Run, batch_documents: int |
     config = profile.decoder
     if batch_documents:
         config = replace(config, batch_documents=batch_documents)
-    recipe = replace(profile.base_lcm, context_noise=config.blur, decoded_positions=config.decoded_positions)
+    recipe = replace(
+        profile.base_lcm,
+        context_noise=config.blur,
+        decoded_positions=config.decoded_positions,
+        contrastive_weight=config.contrastive_weight,
+    )
     torch.manual_seed(run.seed)
     tuned_checkpoint(work, run.device)
     space = load_space(work, run.device, tuned=False)
+    space.untie()
     begun, architecture = load_trained(BaseLcm, work, "base-lcm")
     concept_model = BaseLcm(**architecture, dropout=recipe.dropout)
     concept_model.load_state_dict(begun.state_dict())
-    pair = Pair(space.decoder, concept_model).to(run.device).train()
-    for name, parameter in pair.named_parameters():
-        parameter.requires_grad_("embed" not in name)
+    pair = Pair(space.decoder, concept_model).to(run.device).train().requires_grad_()
     documents, valid = (Documents(work, split).to(run.device) for split in ("train", "valid"))
     tokens, held_out = (SentenceTokens(work, split, run.device) for split in ("train", "valid"))
     languages = language_ids(load_tokenizer(work))
@@ -76,7 +80,7 @@ def train_decoder(work: Path, profile: Profile, run: Run, batch_documents: int |
     task = Task(
         name=DECODER,
         model=pair,
-        optimizer=Optimizer(pair, config.learning_rate, ADAM_NAMES),
+        optimizer=Optimizer(pair, config.learning_rate, ("embed", *ADAM_NAMES)),
         loss=loss,
         batches=batches,
         meta={**begun_from(work), "architecture": architecture},

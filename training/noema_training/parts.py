@@ -12,6 +12,7 @@ from .trainer import trained_weights
 MODELS = ("space", "base-lcm", "decoder", "two-tower", "token-lm")
 PART = 15 * 2**20
 INDEX, STEM = "index.json", "weights.part"
+FIRST, SECOND = "encoder.encoder_frontend.embed.weight", "decoder.decoder_frontend.embed.weight"
 
 
 class PartsDamaged(ValueError):
@@ -84,10 +85,8 @@ def unpack(folder: Path, work: Path) -> dict:
             continue
         (work / f"{name}.log.jsonl").write_text(entry.pop("log"))
         weights = _of(tensors, name)
-        if name == "space":  # the two towers share one embedding, stored once
-            weights["decoder.decoder_frontend.embed.weight"] = weights[
-                "encoder.encoder_frontend.embed.weight"
-            ]
+        if name == "space":  # embeddings that the two towers share are stored once
+            weights.setdefault(SECOND, weights[FIRST])
         torch.save({**entry, "model": weights, "average": weights}, path)
     if normalizer := _of(tensors, "normalizer"):
         torch.save(normalizer, work / "normalizer.pt")
@@ -97,9 +96,10 @@ def unpack(folder: Path, work: Path) -> dict:
 
 
 def _distinct(name: str, weights: dict) -> dict:
-    """Leaves out the second name of the space's shared embedding."""
-    second = "decoder.decoder_frontend.embed.weight" if name == "space" else None
-    return {key: value for key, value in weights.items() if key != second}
+    """Leaves out the second name of embeddings that encoder and decoder of the space share."""
+    if name == "space" and SECOND in weights and torch.equal(weights[FIRST], weights[SECOND]):
+        return {key: value for key, value in weights.items() if key != SECOND}
+    return weights
 
 
 def _small(name: str, value: torch.Tensor) -> torch.Tensor:

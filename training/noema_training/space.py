@@ -5,6 +5,7 @@ contrastive term, whose negatives are the rest of the batch and the vectors of e
 two vectors of a pair together; Gaussian noise on the vector before the decoder makes it forgive an imperfect prediction.
 """
 
+import copy
 import math
 from pathlib import Path
 
@@ -47,20 +48,35 @@ class Negatives:
 
 
 class Space(nn.Module):
-    """Encoder, decoder with shared embeddings, and a bag-of-words head used only in training.
+    """Encoder, decoder, and a bag-of-words head used only in training. The two share their embeddings unless the space is `untied`.
 
     The bag head predicts the target's pieces from the vector alone: it makes the vector carry content
     early, when the decoder would otherwise first learn to ignore it.
     """
 
-    def __init__(self, vocabulary: int, dim: int, layers: int, heads: int, ffn: int, dropout: float = 0.0):
+    def __init__(
+        self,
+        vocabulary: int,
+        dim: int,
+        layers: int,
+        heads: int,
+        ffn: int,
+        dropout: float = 0.0,
+        untied: bool = False,
+    ):
         super().__init__()
         sizes = dict(vocabulary=vocabulary, dim=dim, layers=layers, heads=heads, ffn=ffn)
-        self.sizes = sizes
+        self.sizes = sizes | {"untied": untied}
         self.encoder = Encoder(**sizes, max_length=MAX_TOKENS, dropout=dropout)
         self.decoder = Decoder(**sizes, max_length=MAX_TOKENS, dropout=dropout)
-        self.decoder.decoder_frontend.embed = self.encoder.encoder_frontend.embed
+        if not untied:
+            self.decoder.decoder_frontend.embed = self.encoder.encoder_frontend.embed
         self.bag = nn.Linear(dim, dim)
+
+    def untie(self) -> None:
+        """Gives the decoder embeddings of its own, equal to the encoder's until they are trained."""
+        self.decoder.decoder_frontend.embed = copy.deepcopy(self.encoder.encoder_frontend.embed)
+        self.sizes["untied"] = True
 
     def losses(self, batch: Batch, noise: float, negatives: Negatives | None = None) -> dict[str, Tensor]:
         """The weighted terms of one batch; `noise` is the largest noise relative to the vector's norm."""
@@ -111,9 +127,10 @@ def train_space(work: Path, profile: Profile, run: Run, batch_tokens: int | None
     config = profile.space
     tokenizer = load_tokenizer(work)
     torch.manual_seed(run.seed)
-    space = Space(
-        tokenizer.get_vocab_size(), config.dim, config.layers, config.heads, config.ffn, config.dropout
-    ).to(run.device)
+    begun = work / "space.pt"
+    untied = begun.exists() and torch.load(begun, mmap=True)["sizes"].get("untied", False)
+    sizes = (config.dim, config.layers, config.heads, config.ffn, config.dropout)
+    space = Space(tokenizer.get_vocab_size(), *sizes, untied=untied).to(run.device)
     rows = load_rows(work / "tokens", "train")
     negatives = Negatives(config.negatives, config.dim, run.device) if config.negatives else None
     tokens_each, languages = batch_tokens or config.batch_tokens, language_ids(tokenizer)
@@ -146,5 +163,6 @@ def load_space(work: Path, device: str = "cpu", tuned: bool = True) -> Space:
     space = Space(**saved["sizes"]).to(device).eval()
     space.load_state_dict(saved["model"])
     if tuned and (found := tuned_checkpoint(work, device)):
+        space.untie()
         space.decoder.load_state_dict(part(found, "decoder"))
     return space.requires_grad_(False)

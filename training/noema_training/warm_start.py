@@ -65,17 +65,18 @@ def _space(work: Path, folder: Path, manifest: dict) -> dict:
     weights: dict[str, Tensor] = {}
     for file in files:
         weights |= {name: torch.from_numpy(array) for name, array in graph_weights(folder / file).items()}
-    embed = weights["encoder.encoder_frontend.embed.weight"]
+    embeds = {name: weight for name, weight in weights.items() if name.endswith("embed.weight")}
     layers, heads = entry["decoder"]["layers"], entry["decoder"]["heads"]
     ffn = len(weights["encoder.encoder.layers.0.ffn.inner_proj.bias"])
     if (work / "tokenizer.json").exists():
-        embed = carried_embeddings(embed, load_tokenizer(folder), load_tokenizer(work))
-        weights |= {name: embed for name in weights if name.endswith("embed.weight")}
+        old, new = load_tokenizer(folder), load_tokenizer(work)
+        embeds = {name: carried_embeddings(weight, old, new) for name, weight in embeds.items()}
     else:
         shutil.copyfile(folder / entry["tokenizer"], work / "tokenizer.json")
-    space = Space(*embed.shape, layers, heads, ffn)
+    encoders, decoders = embeds.values()
+    space = Space(*encoders.shape, layers, heads, ffn, untied=not torch.equal(encoders, decoders))
     begun = {name: value for name, value in space.state_dict().items() if name.startswith("bag.")}
-    space.load_state_dict(weights | begun)
+    space.load_state_dict(weights | embeds | begun)
     return {"sizes": space.sizes, "model": space.state_dict()}
 
 
@@ -133,10 +134,6 @@ def graph_weights(path: Path) -> dict[str, np.ndarray]:
         named = {
             new + name.removeprefix(old) if name.startswith(old) else name: array
             for name, array in named.items()
-        }
-    if embed := [array for name, array in named.items() if name.endswith("embed.weight")]:
-        named |= {
-            f"{tower}_frontend.embed.weight": embed[0] for tower in ("encoder.encoder", "decoder.decoder")
         }
     return named
 
