@@ -8,6 +8,7 @@ const [stranger, plain] = ['Then Ben came.', 'Tom ran home with his ball.']
 function model(): LoadedModel {
   const predictor = {
     beam: 1,
+    distanceWeight: 0,
     recall: async () => ({ remembered: 0, restored: 0, computed: 1 }),
     async *generate(_: Float32Array, { concepts }: { concepts: number }) {
       for (let index = 0; index < concepts; index++) yield { embedding: new Float32Array(1), milliseconds: 0 }

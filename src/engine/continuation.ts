@@ -1,5 +1,5 @@
 import { continueDespiteLoss, despiteLoss, type Ending } from './device-loss'
-import { bestDraft } from './drafts'
+import { chooseDraft } from './drafts'
 import type { LoadedModel } from './loaded-model'
 import type { Predictor } from './predictor'
 import type { Concept, ContinueSettings } from './protocol'
@@ -56,7 +56,8 @@ export async function writeOn(
     const options = { ...words(position), language: draftLanguage ?? language }
     const [drafts] = await model.space.candidates(concept, { ...options, signal })
     const before = [...sentences, ...written.slice(0, position - first)]
-    const { text } = options.sampling ? bestDraft(drafts!, before, options.language) : drafts![0]!
+    const choice = { text: before, language: options.language, distanceWeight: predictor.distanceWeight, signal }
+    const text = options.sampling ? await chooseDraft(model.space, concept, drafts!, choice) : drafts![0]!.text
     written[position - first] = text
     return text
   }

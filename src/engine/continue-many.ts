@@ -3,7 +3,7 @@ import { requireSeed } from '../models/generate'
 import type { ConceptOfMany as PredictedOfMany } from '../models/generate-many'
 import { readAgain, rereadLanguage, sayRead } from './continuation'
 import { despiteLoss, joined } from './device-loss'
-import { bestDraft } from './drafts'
+import { chooseDraft } from './drafts'
 import type { LoadedModel } from './loaded-model'
 import { continueManyDespiteLoss } from './many-despite-loss'
 import type { ConceptOfMany, ContinuedDocument, ContinueManyRequest } from './protocol'
@@ -81,16 +81,20 @@ export async function continueMany(
       language: draftLanguage ?? to,
       signal,
     })
-    return found.map((drafts, row) => {
-      const { document: index, position } = concepts[row]!
+    const texts: string[] = []
+    // Each concept's drafts are read by themselves, as where its document is continued alone.
+    for (const [row, drafts] of found.entries()) {
+      const { document: index, position, concept } = concepts[row]!
       const { document, prompt } = documents[index]!
       const at = position - prompt.length / dim
       const own = written[index]!
       const before = [...sentences[document]!, ...own.slice(0, at)]
-      const { text } = drawing ? bestDraft(drafts, before, draftLanguage ?? to) : drafts[0]!
+      const choice = { text: before, language: draftLanguage ?? to, distanceWeight: predictor.distanceWeight, signal }
+      const text = drawing ? await chooseDraft(model.space, concept, drafts, choice) : drafts[0]!.text
       own[at] = text
-      return text
-    })
+      texts.push(text)
+    }
+    return texts
   }
   const said = new Map<number, string>()
   let saying = 0

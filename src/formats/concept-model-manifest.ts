@@ -89,9 +89,11 @@ interface CommonDecoding {
   reread?: string
   /**
    * How the words of a concept are drawn where the caller says nothing of words: temperature (0.01 to 100), nucleus and number of drafts, of which
-   * the best is kept (1 to 64, `TextSettings.textDrafts`). Without it they are found by beam search.
+   * the best is kept (1 to 64, `TextSettings.textDrafts`). `distanceWeight` (0 to 1000, default 0) is what a draft loses of its score, the mean
+   * log-probability of its tokens, for each unit of L2 distance between its own concept and the one it was drawn for. Without `text` words are found
+   * by beam search.
    */
-  text?: { temperature: number; topP: number; drafts: number }
+  text?: { temperature: number; topP: number; drafts: number; distanceWeight?: number }
 }
 
 interface CommonArchitecture {
@@ -219,9 +221,7 @@ function parseQuantLcm(family: QuantLcmFamily, model: Field, files: Record<strin
 }
 
 function parseCommon(model: Field, files: Record<string, unknown>): CommonManifest {
-  const summaryPrompt = model.at('summaryPrompt')
-  const file = model.at('file').file(files)
-  return summaryPrompt.value === undefined ? { file } : { file, summaryPrompt: summaryPrompt.matching(/[\p{L}\p{N}]/u) }
+  return { file: model.at('file').file(files), ...model.optional('summaryPrompt', (prompt) => prompt.matching(/[\p{L}\p{N}]/u)) }
 }
 
 function parseSizes(architecture: Field, dim: number): CommonArchitecture {
@@ -243,15 +243,12 @@ function parseCommonDecoding(decoding: Field): CommonDecoding {
     endOfTextThreshold: decoding.at('endOfTextThreshold').number(-1, 2),
     stopOnRepetitionThreshold: decoding.at('stopOnRepetitionThreshold').number(-1, 2),
     beam: decoding.at('beam').integer(1, 64),
-    ...(decoding.at('text').value !== undefined && { text: parseText(decoding.at('text')) }),
-    ...(decoding.at('reread').value !== undefined && { reread: decoding.at('reread').text() }),
-  }
-}
-
-function parseText(text: Field): CommonDecoding['text'] {
-  return {
-    temperature: text.at('temperature').number(0.01, 100),
-    topP: text.at('topP').number(0, 1),
-    drafts: text.at('drafts').integer(1, 64),
+    ...decoding.optional('reread', (language) => language.text()),
+    ...decoding.optional('text', (text) => ({
+      temperature: text.at('temperature').number(0.01, 100),
+      topP: text.at('topP').number(0, 1),
+      drafts: text.at('drafts').integer(1, 64),
+      ...text.optional('distanceWeight', (weight) => weight.number(0, 1000)),
+    })),
   }
 }

@@ -65,8 +65,13 @@ export class Field {
     return name
   }
 
+  /** What is under the key by its name; without a value there, nothing. */
+  optional<K extends string, T>(key: K, parse: (field: Field) => T): Partial<Record<K, T>> {
+    const field = this.at(key)
+    return field.value === undefined ? {} : ({ [key]: parse(field) } as Record<K, T>)
+  }
+
   optionalNumbers<K extends string>(keys: readonly K[]): Partial<Record<K, number>> {
-    const present = keys.filter((key) => this.at(key).value !== undefined)
-    return Object.fromEntries(present.map((key) => [key, this.at(key).number(-1e6, 1e6)])) as Partial<Record<K, number>>
+    return Object.assign({}, ...keys.map((key) => this.optional(key, (field) => field.number(-1e6, 1e6))))
   }
 }
