@@ -27,6 +27,8 @@ from .token_scores import TokenScorer
 PROMPT, SENTENCES, SAMPLES = 4, 5, 20
 POSITIONS = 400
 TEMPERATURE = 0.7
+# On these sets words are also drawn as the browser draws them, which is slow.
+DRAFTED = ("stories", "short-stories")
 
 Predictor = Callable[[HeldOut], Tensor]
 Step = Callable[
@@ -51,12 +53,14 @@ def compare(work: Path, folder: Path, space: ExportedSpace, limit: int | None = 
         if LANGUAGES[short] not in space.languages or not path.stat().st_size:
             continue
         held_out = HeldOut(work, space, limit or 60, path.name, LANGUAGES[short])
-        teacher_forced[path.name.removesuffix(".valid.jsonl")] = score_set(
+        kind = path.name.removesuffix(".valid.jsonl")
+        teacher_forced[kind] = score_set(
             held_out,
             space,
             predictors,
             scorer if short == "en" else None,
             POSITIONS if limit is None else 8 * limit,
+            kind in DRAFTED,
         )
     held_out = HeldOut(work, space, None if limit is None else limit)
     prompts = one_prompt_a_world(held_out, SAMPLES if limit is None else min(limit, SAMPLES))
@@ -176,10 +180,12 @@ def score_set(
     predictors: dict[str, Predictor],
     scorer: TokenScorer | None,
     positions: int,
+    drafted: bool = False,
 ) -> dict:
     """All teacher-forced metrics at up to `positions` random positions of one set; MI and ROUGE-L on decoded text.
 
-    The token-level model, slow without a cache, writes at a quarter of them.
+    The token-level model, slow without a cache, writes at a quarter of them. `drafted`: also what the models with a manifest's `text`
+    say by it, and what they would say if the likeliest draft were kept wherever its concept lies.
     """
     rows = held_out.scored.flatten().nonzero()[:, 0]
     rows = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))[:positions]]
@@ -213,6 +219,11 @@ def score_set(
         scores[name] = score(predicted.flatten(0, 1)[rows])
         if entry := space.manifest["conceptModels"].get(name):
             scores[name] |= end_scores(predicted, held_out, space, entry["decoding"]["endOfTextThreshold"])
+            if drafted and (text := entry["decoding"].get("text")):
+                picked = predicted.flatten(0, 1)[rows]
+                scores[f"{name}, drafts"] = score(picked, drafts(space, picked, text, contexts))
+                likeliest = drafts(space, picked, text | {"distanceWeight": 0}, contexts)
+                scores[f"{name}, likeliest drafts"] = score(picked, likeliest)
     if scorer is not None:
         few = slice(0, positions // 4)
         written = [scorer.continue_texts([context], 1)[0][0] for context in contexts[few]]
@@ -222,6 +233,14 @@ def score_set(
         }
         scores["true sentence"] = {"mi": scorer.mutual_information(contexts, sentences)}
     return {"positions": len(rows), "models": scores}
+
+
+def drafts(space: ExportedSpace, predicted: Tensor, text: dict, contexts: list[list[str]]) -> list[str]:
+    """What the browser says for raw predictions [n, dim] after their contexts, by a manifest's `text`; always the same draws."""
+    return [
+        space.draft(vector, text, torch.Generator().manual_seed(row), context)
+        for row, (vector, context) in enumerate(zip(predicted.numpy(), contexts, strict=True))
+    ]
 
 
 def end_scores(predicted: Tensor, held_out: HeldOut, space: ExportedSpace, threshold: float) -> dict:

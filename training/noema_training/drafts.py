@@ -7,15 +7,18 @@ _WORD = re.compile(r"[^\W_]+")
 _INSIDE = re.compile(r"(?:[^\W_]|[,;'’]|,[\"”»]) +$")  # before a word that does not begin a sentence
 
 
-def best_draft(drafts: list[str], text: list[str]) -> int:
-    """Index of the first of drafts, likeliest first, that neither says again what the text says nor has a name that is not in it.
+def least_faulty(drafts: list[str], text: list[str]) -> list[int]:
+    """Indices of the drafts with the fewest faults, in their order.
 
-    Where all have a fault: the first with only a strange name, else the first. Not for languages that write nouns with a capital.
+    A draft that says again what the text says is worse than one with a name that is not in it, and that worse than one without. The worst
+    has no words. Not for languages that write nouns with a capital.
     """
     told = [in_a_row(words(sentence)) for sentence in text]
     known = {word for sentence in text for word in _WORD.findall(sentence)}
 
     def faults(draft: str) -> int:
+        if not draft.strip():
+            return 4
         said = words(draft)
         runs = [
             in_a_row(said[at : at + REPEATED])
@@ -25,7 +28,7 @@ def best_draft(drafts: list[str], text: list[str]) -> int:
         return 2 * repeats + any(name not in known for name in names(draft))
 
     counted = [faults(draft) for draft in drafts]
-    return counted.index(min(counted))
+    return [index for index, count in enumerate(counted) if count == min(counted)]
 
 
 def words(sentence: str) -> list[str]:

@@ -14,7 +14,7 @@ from .base_lcm import BaseLcm
 from .batches import pad
 from .config import EOS
 from .diffusion import Decoding
-from .drafts import best_draft
+from .drafts import least_faulty
 from .one_tower import OneTower
 from .quant_lcm import QUANT_LCMS, QuantLcm, Refinement
 from .tokenizer import load_tokenizer
@@ -107,9 +107,14 @@ class ExportedSpace:
 
         rows = self.decode_ids(np.tile(embedding, (text["drafts"], 1)), language, choose=choose)
         logs = torch.stack(steps, 1)
-        scores = [logs[i, : len(row) + 1].mean().item() for i, row in enumerate(rows)]
-        drafts = [self.tokenizer.decode(rows[i]).strip() for i in np.argsort(scores)[::-1]]
-        return drafts[best_draft(drafts, before)]
+        scores = np.array([logs[i, : len(row) + 1].mean().item() for i, row in enumerate(rows)])
+        drafts = [self.tokenizer.decode(row).strip() for row in rows]
+        order = np.argsort(-scores, kind="stable")
+        fit = order[least_faulty([drafts[i] for i in order], before)]
+        if not text.get("distanceWeight") or len(fit) < 2 or not drafts[fit[0]]:
+            return drafts[fit[0]]
+        distances = np.linalg.norm(self.encode([drafts[i] for i in fit], language) - embedding, axis=1)
+        return drafts[fit[int(np.argmax(scores[fit] - text["distanceWeight"] * distances))]]
 
 
 def nucleus(probabilities: Tensor, top_p: float) -> Tensor:

@@ -17,7 +17,7 @@ from noema_training.config import PROFILES, SUMMARY
 from noema_training.export import BETTER_MODEL, default_concept_model, round_weights
 from noema_training.graphs import export_graphs
 from noema_training.runtime import ExportedSpace, load_base, load_one_tower, load_quant, load_two_tower
-from noema_training.space import load_space
+from noema_training.space import Space, load_space
 from noema_training.tokenizer import load_tokenizer, train_tokenizer
 from noema_training.trainer import load_trained
 from noema_training.verify import ExportMismatch, verify_folder
@@ -89,6 +89,17 @@ def trained(tmp_path_factory) -> Path:
     return work
 
 
+def embeddings(space: Space) -> tuple[torch.Tensor, torch.Tensor]:
+    """Those of encoder and decoder."""
+    return space.encoder.encoder_frontend.embed.weight, space.decoder.decoder_frontend.embed.weight
+
+
+def test_a_tuned_decoder_has_embeddings_of_its_own(trained):
+    before, after = (embeddings(load_space(trained, tuned=tuned)) for tuned in (False, True))
+    assert torch.equal(before[0], before[1]) and torch.equal(before[0], after[0])
+    assert not torch.equal(after[0], after[1])
+
+
 def test_training_resumes_from_the_checkpoint(trained):
     assert run(trained, "decoder", "--limit", "8")["step"] == 8
     assert run(trained, "space", "--limit", "8")["step"] == 8
@@ -116,6 +127,8 @@ def test_tuned_settings_reach_the_manifest_and_scores_the_card(trained):
     assert len(scores["continuations"]) == 2
     models = scores["comparison"]["teacher_forced"]["stories"]["models"]
     assert {"l2", "l2_r", "ca", "par", "mi", "rouge_l"} <= set(models["base-lcm"]) & set(models["two-tower"])
+    drawn = {"l2_r", "ca_r", "mi", "rouge_l"}
+    assert all(drawn == set(models[f"base-lcm, {name}"]) for name in ("drafts", "likeliest drafts"))
     assert set(scores["comparison"]["free"]) == {"two-tower", "base-lcm", "token-lm"}
     summaries = scores["summaries"]["short"]
     assert summaries["models"].keys() == {"first sentences", "two-tower", "base-lcm"}
@@ -277,8 +290,9 @@ def test_training_goes_on_from_an_exported_folder(trained, tmp_path):
     folder = trained / "model"
     counts = run(tmp_path, "warm-start", "--out", str(folder))
     assert counts.keys() == {"space", "base-lcm", "two-tower"}
-    begun, exported = load_space(tmp_path).decoder.state_dict(), round_weights(load_space(trained), False)
-    assert all(torch.equal(begun[name], tensor) for name, tensor in exported.decoder.state_dict().items())
+    begun, exported = load_space(tmp_path).state_dict(), round_weights(load_space(trained), False)
+    wanted = {name: tensor for name, tensor in exported.state_dict().items() if not name.startswith("bag.")}
+    assert all(torch.equal(begun[name], tensor) for name, tensor in wanted.items())
     with pytest.raises(ValueError, match="exists"):
         run(tmp_path, "warm-start", "--out", str(folder))
     with pytest.raises(ValueError, match="no three-tower"):
@@ -288,6 +302,8 @@ def test_training_goes_on_from_an_exported_folder(trained, tmp_path):
     run(tmp_path, "tokenizer")
     assert (tmp_path / "tokenizer.json").read_text() == tokenizer, "the space's own is kept"
     assert run(tmp_path, "space", "--limit", "2")["step"] == 2
+    heard, said = embeddings(load_space(tmp_path))
+    assert not torch.equal(heard, said), "the decoder keeps the embeddings it was tuned to have"
     run(tmp_path, "encode", "--limit", "30")
     run(tmp_path, "normalizer")
     (tmp_path / "base-lcm.pt").unlink()
