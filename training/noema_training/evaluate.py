@@ -73,9 +73,13 @@ def evaluate(work: Path, folder: Path, limit: int | None = None, default: str | 
 
 
 def better_model(names: list[str], comparison: dict) -> str:
-    """Of those compared, the concept model with the best CA of what a reader gets (decoded, encoded again) on the stories."""
+    """Of those compared, the concept model with the best CA of what a reader gets (decoded, encoded again) on the stories.
+
+    That of its drafts, where it draws them.
+    """
     models = comparison["teacher_forced"]["stories"]["models"]
-    return max((name for name in names if name in models), key=lambda name: models[name]["ca_r"])
+    read = lambda name: models.get(f"{name}, drafts", models[name])["ca_r"]  # noqa: E731
+    return max((name for name in names if name in models), key=read)
 
 
 def score_pairs(space: ExportedSpace, short: str, pairs: list[list[str]], scores: dict, limit: int) -> None:

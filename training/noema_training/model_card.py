@@ -58,7 +58,7 @@ def model_card(work: Path, manifest: dict, scores: dict) -> str:
         + ".",
         *_base_lcm(manifest),
         f"- Default concept model: {manifest['defaultConceptModel']}. `evaluate` takes the one with the higher CA-r on the held-out "
-        "stories (below) unless it is told otherwise.",
+        "stories (below), of its drafts where it draws them, unless it is told otherwise.",
         f"- Default decoding of two-tower: `{json.dumps(concept['decoding'])}`"
         + (", chosen on the held-out worlds (below)." if scores["tuning"] else "."),
         "## Training text and attribution",
