@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from .arithmetic import sentence_arithmetic
 from .comparison_card import comparison, summaries, table
 from .curves import curves
 from .short_stories import load_short_stories
@@ -104,7 +105,7 @@ def model_card(work: Path, manifest: dict, scores: dict) -> str:
         comparison(scores["comparison"]),
         *(["### Summaries", summaries(scores["summaries"])] if scores["summaries"] else []),
         "### Size and speed",
-        _size(manifest) + _speed(scores["speed"]),
+        _size(manifest) + _speed(scores["speed"]) + _arithmetic(sentence_arithmetic(work, manifest)),
         *_decoding_tried(scores),
         "## First lines, unselected",
         _examples(scores),
@@ -188,6 +189,18 @@ def _size(manifest: dict) -> str:
     }
     named = ", ".join(f"`{name}` {size / 1e6:.1f}" for name, size in files.items())
     return f"{sum(files.values()) / 1e6:.1f} MB of weights and tokenizer, beside this card and its scores: {named}."
+
+
+def _arithmetic(counted: dict) -> str:
+    """Of a sentence, beside the yardstick's, where that was trained."""
+    if not counted:
+        return ""
+    rows = [[name, f"{count / 1e6:.1f}"] for name, count in counted["multiply_adds"].items()]
+    about = (
+        f"Arithmetic of one more sentence of {counted['pieces']:.1f} pieces (the mean of held-out documents) after {counted['before']}, "
+        "by the models' sizes (`arithmetic.py`):"
+    )
+    return f"\n\n{about}\n\n" + table(["", "million multiply-adds"], rows)
 
 
 def _speed(speed: dict) -> str:

@@ -155,7 +155,7 @@ def test_tuned_settings_reach_the_manifest_and_scores_the_card(trained):
         assert tuple(entry["decoding"][key] for key in ("guidanceScale", "temperature", "topK")) == defaults
     assert _summary_prompts(manifest) == {"two-tower": SUMMARY, "base-lcm": SUMMARY}
     card = (folder / "MODEL_CARD.md").read_text()
-    assert "Round trip" in card and "### Summaries" in card
+    assert "Round trip" in card and "### Summaries" in card and "million multiply-adds" in card
     assert "300 ms by base-lcm" in card and "loaded in 2.5 s" in card
 
 
