@@ -39,11 +39,11 @@ def predicted(model: BaseLcm, before: int) -> float:
 
 
 def decoded(space: Space, pieces: float) -> float:
-    """Of a concept's words, and the end of the sentence, the likeliest piece each time."""
-    decoder = space.decoder
+    """Of a concept's words, and the end of the sentence, the likeliest piece each time; two rows, start and language, come before."""
+    decoder, rows = space.decoder, pieces + 2
     once = sum(matrices(layer.encoder_decoder_attn) for layer in decoder.decoder.layers)
-    each = matrices(decoder) - once + decoder.decoder_frontend.embed.weight.numel()
-    return once + (pieces + 1) * (each + attention(space.sizes["dim"], space.sizes["layers"], pieces / 2 + 1))
+    each = matrices(decoder) - once + attention(space.sizes["dim"], space.sizes["layers"], (rows + 1) / 2)
+    return once + rows * each + (pieces + 1) * decoder.decoder_frontend.embed.weight.numel()
 
 
 def encoded(space: Space, pieces: float) -> float:

@@ -36,8 +36,9 @@ def test_rows_have_the_multiply_adds_that_pytorch_counts():
 
 def test_words_cost_a_row_a_piece_and_attend_to_what_is_before_them():
     space, yardstick = Space(60, DIM, LAYERS, 2, 32), TokenLm(60, DIM, LAYERS, 2, 24)
-    # Three pieces and the end: four steps over 1, 2, 3 and 4 pieces, beside two products a layer for the sentence.
-    steps = [multiply_adds(space.decoder, torch.full((1, 1), 5), torch.zeros(1, DIM)) for _ in range(4)]
-    once, keys = 2 * LAYERS * DIM * DIM, sum(attention(DIM, LAYERS, keys - 1) for keys in (1, 2, 3, 4))
-    assert decoded(space, 3) == pytest.approx(sum(steps) - 3 * once + keys)
+    # Start, language and three pieces are five rows over 1 to 5 of them; the first is given, so four heads choose what comes next.
+    # The sentence itself takes two products a layer, and a row alone attends to itself.
+    steps = [multiply_adds(space.decoder, torch.full((1, 1), 5), torch.zeros(1, DIM)) for _ in range(5)]
+    once, keys = 2 * LAYERS * DIM * DIM, sum(attention(DIM, LAYERS, keys - 1) for keys in range(1, 6))
+    assert decoded(space, 3) == pytest.approx(sum(steps) - 4 * once + keys - 60 * DIM)
     assert token_level(yardstick, 3, 10) - token_level(yardstick, 3, 0) == 4 * attention(DIM, LAYERS, 10 * 4)
