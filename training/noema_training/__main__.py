@@ -16,6 +16,7 @@ STEPS = (
     "normalizer",
     "base-lcm",
     "decoder",
+    "average",
     "two-tower",
     "one-tower",
     "quantizer",
@@ -79,6 +80,10 @@ def _step(args: argparse.Namespace) -> dict:
         from .concepts import fit_normalizer
 
         return fit_normalizer(work)
+    if args.step == "average":
+        from .tuned import average
+
+        return average(work, args.data, args.share)
     if args.step == "export":
         from .export import export
 
@@ -168,7 +173,7 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--data",
         type=Path,
-        help="pairs/, sentences/, documents/ (prepare), packed file (all), parts (unpack)",
+        help="pairs/, sentences/, documents/ (prepare), packed file (all), parts (unpack), other work directory (average)",
     )
     parser.add_argument(
         "--out", type=Path, help="model folder; file (pack); folder for weights (all, collect)"
@@ -203,6 +208,9 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--models",
         help="models to begin with (warm-start) or to collect, the most wanted first; comma-separated",
+    )
+    parser.add_argument(
+        "--share", type=float, default=0.5, help="of the other directory's weights in the mean (average)"
     )
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args(argv)

@@ -1,4 +1,4 @@
-"""What the step `decoder` leaves in work/decoder.pt: the space's decoder and the Base-LCM, tuned to each other."""
+"""What the step `decoder` leaves in work/decoder.pt: the space's decoder and the Base-LCM, tuned to each other; and the step `average`."""
 
 from pathlib import Path
 
@@ -23,6 +23,36 @@ def tuned_checkpoint(work: Path, device: str = "cpu") -> dict | None:
                 f"{path} belongs to an earlier {name}: delete it and run the step {DECODER} again"
             )
     return found
+
+
+def average(work: Path, other: Path, share: float) -> dict[str, float]:
+    """Replaces the weights in work/decoder.pt by a mean with those of another work directory, which has `share` of it (0 to 1).
+
+    Two ends of training that began alike lie in one basin, and between them is often a model better than both (Wortsman et al.,
+    "Model soups", arXiv 2203.05482). The optimizer's state is left out. Raises ValueError where either directory lacks the checkpoint
+    or their encoders differ, so that they mean other sentences by the same concept.
+    """
+    checkpoints = [tuned_checkpoint(place) for place in (work, other)]
+    for place, found in zip((work, other), checkpoints, strict=True):
+        if found is None:
+            raise ValueError(f"{place / DECODER}.pt is missing: run the step {DECODER} there first")
+    own, others = map(_encoder, (work, other))
+    if own.keys() != others.keys() or not all(torch.equal(own[key], others[key]) for key in own):
+        raise ValueError(
+            f"the encoder of {other} is another than that of {work}: their decoders cannot be averaged"
+        )
+    first, second = map(trained_weights, checkpoints)
+    weights = {key: torch.lerp(value, second[key], share) for key, value in first.items()}
+    kept = {key: value for key, value in checkpoints[0].items() if key not in ("optimizer", "best")}
+    path = work / f"{DECODER}.pt"
+    torch.save(kept | {"model": weights, "average": weights}, path.with_suffix(".part"))
+    path.with_suffix(".part").replace(path)
+    return {"share": share, "parameters": sum(value.numel() for value in weights.values())}
+
+
+def _encoder(work: Path) -> dict[str, Tensor]:
+    weights = trained_weights(torch.load(work / "space.pt", map_location="cpu"))
+    return {key: value for key, value in weights.items() if key.startswith("encoder.")}
 
 
 def begun_from(work: Path) -> dict[str, int]:

@@ -19,7 +19,7 @@ from noema_training.graphs import export_graphs
 from noema_training.runtime import ExportedSpace, load_base, load_one_tower, load_quant, load_two_tower
 from noema_training.space import Space, load_space
 from noema_training.tokenizer import load_tokenizer, train_tokenizer
-from noema_training.trainer import load_trained
+from noema_training.trainer import load_trained, trained_weights
 from noema_training.verify import ExportMismatch, verify_folder
 from noema_training.warm_start import graph_weights
 
@@ -98,6 +98,27 @@ def test_a_tuned_decoder_has_embeddings_of_its_own(trained):
     before, after = (embeddings(load_space(trained, tuned=tuned)) for tuned in (False, True))
     assert torch.equal(before[0], before[1]) and torch.equal(before[0], after[0])
     assert not torch.equal(after[0], after[1])
+
+
+def test_two_ends_of_tuning_are_averaged(trained, tmp_path):
+    ends = [tmp_path / name for name in ("one", "two")]
+    for end, steps in zip(ends, (6, 8), strict=True):
+        shutil.copytree(trained, end, ignore=shutil.ignore_patterns("model", "data"))
+        assert run(end, "decoder", "--limit", str(steps))["step"] == steps
+    first, second = (trained_weights(torch.load(end / "decoder.pt")) for end in ends)
+    assert run(ends[0], "average", "--data", str(ends[1]), "--share", "0.25")["share"] == 0.25
+    mean = trained_weights(torch.load(ends[0] / "decoder.pt"))
+    for key, value in mean.items():
+        torch.testing.assert_close(value, 0.75 * first[key] + 0.25 * second[key])
+    assert any(not torch.equal(mean[key], first[key]) for key in mean)
+    assert run(ends[0], "decoder", "--limit", "7")["step"] == 7, "training goes on from the mean"
+    (ends[0] / "decoder.pt").unlink()
+    with pytest.raises(ValueError, match=r"decoder\.pt is missing"):
+        run(ends[1], "average", "--data", str(ends[0]))
+    assert run(ends[0], "space", "--limit", "9")["step"] == 9
+    assert run(ends[0], "decoder", "--limit", "1")["step"] == 1
+    with pytest.raises(ValueError, match=r"encoder of .* is another"):
+        run(ends[1], "average", "--data", str(ends[0]))
 
 
 def test_training_resumes_from_the_checkpoint(trained):
