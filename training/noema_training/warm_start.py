@@ -73,8 +73,8 @@ def _space(work: Path, folder: Path, manifest: dict) -> dict:
         embeds = {name: carried_embeddings(weight, old, new) for name, weight in embeds.items()}
     else:
         shutil.copyfile(folder / entry["tokenizer"], work / "tokenizer.json")
-    encoders, decoders = embeds.values()
-    space = Space(*encoders.shape, layers, heads, ffn, untied=not torch.equal(encoders, decoders))
+    heard, said = (embeds[f"{side}.{side}_frontend.embed.weight"] for side in ("encoder", "decoder"))
+    space = Space(*heard.shape, layers, heads, ffn, untied=not torch.equal(heard, said))
     begun = {name: value for name, value in space.state_dict().items() if name.startswith("bag.")}
     space.load_state_dict(weights | embeds | begun)
     return {"sizes": space.sizes, "model": space.state_dict()}
