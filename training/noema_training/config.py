@@ -104,7 +104,7 @@ class DecoderConfig:
 
     window: int = 40
     batch_documents: int = 12
-    batch_tokens: int = 800
+    batch_tokens: int = 1000
     micro_batches: int = 4
     decoded_positions: int = 112  # predictions a micro-batch
     predicted_weight: float = 0.8
