@@ -96,7 +96,7 @@ describe('Space', () => {
         let step = 0
         return () => Math.abs(Math.sin(12.9898 * ++step + 78.233 * (first + index))) * 0.999
       }
-      const sampling = { temperature: 1.5 * drafts, topK: 100, topP: 0.95, drafts, random }
+      const sampling = { temperature: 4.5, topK: 100, topP: 0.95, drafts, random }
       return (await space.decode(vectors, { language: 'eng_Latn', maxTokens: 16, sampling })).map(({ text }) => text)
     }
     const together = await drawn(many, 0)
