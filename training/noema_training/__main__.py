@@ -83,6 +83,10 @@ def _step(args: argparse.Namespace) -> dict:
     if args.step == "average":
         from .tuned import average
 
+        if args.data is None:
+            raise ValueError(
+                "average needs --data: the work directory whose weights have --share of the mean"
+            )
         return average(work, args.data, args.share)
     if args.step == "export":
         from .export import export

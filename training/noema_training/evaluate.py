@@ -78,8 +78,8 @@ def better_model(names: list[str], comparison: dict) -> str:
     That of its drafts, where it draws them.
     """
     models = comparison["teacher_forced"]["stories"]["models"]
-    read = lambda name: models.get(f"{name}, drafts", models[name])["ca_r"]  # noqa: E731
-    return max((name for name in names if name in models), key=read)
+    scored = {name: models.get(f"{name}, drafts", models[name])["ca_r"] for name in names if name in models}
+    return max(scored, key=scored.__getitem__)
 
 
 def score_pairs(space: ExportedSpace, short: str, pairs: list[list[str]], scores: dict, limit: int) -> None:

@@ -29,9 +29,12 @@ def average(work: Path, other: Path, share: float) -> dict[str, float]:
     """Replaces the weights in work/decoder.pt by a mean with those of another work directory, which has `share` of it (0 to 1).
 
     Two ends of training that began alike lie in one basin, and between them is often a model better than both (Wortsman et al.,
-    "Model soups", arXiv 2203.05482). The optimizer's state is left out. Raises ValueError where either directory lacks the checkpoint
-    or their encoders differ, so that they mean other sentences by the same concept.
+    "Model soups", arXiv 2203.05482). The optimizer's state is left out. Raises ValueError for another share, where either directory
+    lacks the checkpoint, where their models have other sizes, and where their encoders differ, so that they mean other sentences by
+    the same concept.
     """
+    if not 0 <= share <= 1:
+        raise ValueError(f"--share is {share}: it must be from 0 (all of {work}) to 1 (all of {other})")
     checkpoints = [tuned_checkpoint(place) for place in (work, other)]
     for place, found in zip((work, other), checkpoints, strict=True):
         if found is None:
@@ -42,6 +45,10 @@ def average(work: Path, other: Path, share: float) -> dict[str, float]:
             f"the encoder of {other} is another than that of {work}: their decoders cannot be averaged"
         )
     first, second = map(trained_weights, checkpoints)
+    if {key: value.shape for key, value in first.items()} != {k: v.shape for k, v in second.items()}:
+        raise ValueError(
+            f"the models in {other} have other sizes than those in {work}: they cannot be averaged"
+        )
     weights = {key: torch.lerp(value, second[key], share) for key, value in first.items()}
     kept = {key: value for key, value in checkpoints[0].items() if key not in ("optimizer", "best")}
     path = work / f"{DECODER}.pt"

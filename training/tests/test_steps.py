@@ -112,6 +112,17 @@ def test_two_ends_of_tuning_are_averaged(trained, tmp_path):
         torch.testing.assert_close(value, 0.75 * first[key] + 0.25 * second[key])
     assert any(not torch.equal(mean[key], first[key]) for key in mean)
     assert run(ends[0], "decoder", "--limit", "7")["step"] == 7, "training goes on from the mean"
+    with pytest.raises(ValueError, match=r"from 0 .* to 1"):
+        run(ends[0], "average", "--data", str(ends[1]), "--share", "1.5")
+    with pytest.raises(ValueError, match="needs --data"):
+        run(ends[0], "average")
+    cut = shutil.copytree(ends[1], tmp_path / "cut")
+    saved = torch.load(cut / "decoder.pt")
+    torch.save(
+        saved | {"best": {"weights": {key: value[:1] for key, value in second.items()}}}, cut / "decoder.pt"
+    )
+    with pytest.raises(ValueError, match="have other sizes"):
+        run(ends[0], "average", "--data", str(cut))
     (ends[0] / "decoder.pt").unlink()
     with pytest.raises(ValueError, match=r"decoder\.pt is missing"):
         run(ends[1], "average", "--data", str(ends[0]))
