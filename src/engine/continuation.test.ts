@@ -6,11 +6,10 @@ import type { ManyDocument } from './predictor'
 
 const [stranger, plain] = ['Then Ben came.', 'Tom ran home with his ball.']
 
-/** Predicts the concept 0 again and again, for which the same two drafts are drawn: the second lies there, the first 9 away. */
-function model(distanceWeight = 0): LoadedModel {
+/** Predicts the concept 0 again and again, for which the same two drafts are drawn. */
+function model(): LoadedModel {
   const predictor = {
     beam: 1,
-    distanceWeight,
     maxLength: 100,
     recall: async () => ({ remembered: 0, restored: 0, computed: 1 }),
     async *generate(_: Float32Array, { concepts }: { concepts: number }) {
@@ -35,17 +34,16 @@ function model(distanceWeight = 0): LoadedModel {
     requireLanguage: () => undefined,
     requireDecodeOptions: () => undefined,
     candidates: async (vectors: Float32Array) => Array.from(vectors, () => drafts),
-    encode: async (texts: string[]) => Float32Array.from(texts, (text) => (text === stranger ? 9 : 0)),
   }
   const encode = async (sentences: string[]) => new Float32Array(sentences.length)
   return { space, encode, sentences: (text: string) => [text], conceptModel: async () => predictor } as unknown as LoadedModel
 }
 
-async function written(settings: { textDrafts?: number; beam?: number }, sentences: string[], distanceWeight = 0): Promise<string[]> {
+async function written(settings: { textDrafts?: number; beam?: number }, sentences: string[]): Promise<string[]> {
   const texts: string[] = []
   const beginning = { vectors: new Float32Array(sentences.length), sentences, language: 'eng_Latn' }
   await writeOn(
-    model(distanceWeight),
+    model(),
     beginning,
     { concepts: 2, seed: 1, ...settings },
     new AbortController().signal,
@@ -64,22 +62,14 @@ test('what is searched for is the likeliest, whatever the text says', async () =
   expect(await written({ beam: 2 }, ['Tom had a ball.'])).toEqual([stranger, stranger])
 })
 
-test('a draft that is likelier than one near the prediction is not kept where distance is weighed', async () => {
-  const begun = ['Tom and Ben had a ball.']
-  expect(await written({ textDrafts: 2 }, begun, 0.1)).toEqual([stranger, plain])
-  expect(await written({ textDrafts: 2 }, begun, 1)).toEqual([plain, stranger])
-})
-
 test('of several texts each has its drafts chosen as if it were alone', async () => {
   const texts = ['Tom had a ball.', 'Tom and Ben had a ball.', 'Tom ran home with his dog.']
-  for (const distanceWeight of [0, 1]) {
-    const found: string[][] = texts.map(() => [])
-    await continueMany(
-      model(distanceWeight),
-      { texts, samples: 1, language: 'eng_Latn', to: 'eng_Latn', concepts: 2, seed: 1, textDrafts: 2 },
-      new AbortController().signal,
-      ({ document, text }) => void found[document]!.push(text),
-    )
-    expect(found).toEqual(await Promise.all(texts.map((text) => written({ textDrafts: 2 }, [text], distanceWeight))))
-  }
+  const found: string[][] = texts.map(() => [])
+  await continueMany(
+    model(),
+    { texts, samples: 1, language: 'eng_Latn', to: 'eng_Latn', concepts: 2, seed: 1, textDrafts: 2 },
+    new AbortController().signal,
+    ({ document, text }) => void found[document]!.push(text),
+  )
+  expect(found).toEqual(await Promise.all(texts.map((text) => written({ textDrafts: 2 }, [text]))))
 })

@@ -56,8 +56,7 @@ export async function writeOn(
     const options = { ...words(position), language: draftLanguage ?? language }
     const [drafts] = await model.space.candidates(concept, { ...options, signal })
     const before = [...sentences, ...written.slice(0, position - first)]
-    const choice = { text: before, language: options.language, distanceWeight: predictor.distanceWeight, signal }
-    const text = options.sampling ? await chooseDraft(model.space, concept, drafts!, choice) : drafts![0]!.text
+    const text = options.sampling ? chooseDraft(drafts!, before, options.language) : drafts![0]!.text
     written[position - first] = text
     return text
   }

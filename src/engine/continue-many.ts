@@ -82,15 +82,13 @@ export async function continueMany(
       signal,
     })
     const texts: string[] = []
-    // Each concept's drafts are read by themselves, as where its document is continued alone.
     for (const [row, drafts] of found.entries()) {
-      const { document: index, position, concept } = concepts[row]!
+      const { document: index, position } = concepts[row]!
       const { document, prompt } = documents[index]!
       const at = position - prompt.length / dim
       const own = written[index]!
       const before = [...sentences[document]!, ...own.slice(0, at)]
-      const choice = { text: before, language: draftLanguage ?? to, distanceWeight: predictor.distanceWeight, signal }
-      const text = drawing ? await chooseDraft(model.space, concept, drafts, choice) : drafts[0]!.text
+      const text = drawing ? chooseDraft(drafts, before, draftLanguage ?? to) : drafts[0]!.text
       own[at] = text
       texts.push(text)
     }

@@ -1,46 +1,15 @@
 import { expect, test } from 'vitest'
-import { chooseDraft, leastFaulty } from './drafts'
+import { chooseDraft } from './drafts'
 
 const text = ['Mia had a red kite.', '"I am sorry," said Tom.', 'The old dog ran away.']
 
 function kept(drafts: readonly string[], language = 'eng_Latn', before: readonly string[] = text): string {
-  return leastFaulty(
+  return chooseDraft(
     drafts.map((text, index) => ({ text, score: -index })),
     before,
     language,
-  )[0]!.text
+  )
 }
-
-/** A space whose sentences are encoded as the numbers they say; the encoded ones are told. */
-function space(dim = 2) {
-  const encoded: string[] = []
-  const encode = async (sentences: readonly string[]) => {
-    encoded.push(...sentences)
-    return Float32Array.from(sentences.flatMap((sentence) => sentence.split(' ').map(Number)))
-  }
-  return { dim, encode, encoded }
-}
-
-async function chosen(drafts: Record<string, number>, distanceWeight: number, before: readonly string[] = []) {
-  const { encoded, ...rest } = space()
-  const all = Object.entries(drafts).map(([text, score]) => ({ text, score }))
-  const choice = { text: before, language: 'eng_Latn', distanceWeight, signal: new AbortController().signal }
-  return { kept: await chooseDraft(rest, Float32Array.of(3, 4), all, choice), encoded }
-}
-
-test('a draft is the better the nearer its concept lies to the predicted one, by the weight of the distance', async () => {
-  const drafts = { '0 0': -1, '3 2': -2, '3 4': -5 }
-  expect(await chosen(drafts, 0)).toEqual({ kept: '0 0', encoded: [] })
-  expect((await chosen(drafts, 0.25)).kept).toBe('0 0')
-  expect((await chosen(drafts, 0.5)).kept).toBe('3 2')
-  expect((await chosen(drafts, 2)).kept).toBe('3 4')
-})
-
-test('only drafts with words and with the fewest faults are read', async () => {
-  expect(await chosen({ '3 4': -1, '0 0': -2, '1 1': -3, ' ': -4 }, 2, ['3 4'])).toEqual({ kept: '1 1', encoded: ['0 0', '1 1'] })
-  expect(await chosen({ ' ': -1, '0 0': -2 }, 2)).toEqual({ kept: '0 0', encoded: [] })
-  expect(await chosen({ '': -1, ' ': -2 }, 2)).toEqual({ kept: '', encoded: [] })
-})
 
 test('without a fault the likeliest draft is kept, and where all have it too', () => {
   expect(kept(['They flew it.', 'He sat down.'])).toBe('They flew it.')

@@ -86,11 +86,6 @@ export class Predictor {
     return textOf(this.#manifest)
   }
 
-  /** See `chooseDraft`. */
-  get distanceWeight(): number {
-    return this.#manifest.decoding.text?.distanceWeight ?? 0
-  }
-
   /** The language in which predictions are put into words and read again; undefined: documents go on from predictions. */
   get reread(): string | undefined {
     return this.#manifest.decoding.reread

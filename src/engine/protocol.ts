@@ -105,9 +105,9 @@ export interface TextSettings {
    */
   textTemperature?: number
   /**
-   * How many sentences are drawn for each concept, 1 to 64; the one that is likeliest a token is kept. Where a text is continued, those come last that
-   * say again what the text has said (four words in a row, or all of fewer), and before them those with a name inside that the text does not have; of
-   * the others, where the model's manifest weighs it (`distanceWeight`), one is kept whose own concept lies near the predicted one. Default 1.
+   * How many sentences are drawn for each concept, 1 to 64; the one with the highest log-probability over the square root of its number of tokens is
+   * kept. Where a text is continued, those come last that say again what the text has said (four words in a row, or all of fewer), and before them
+   * those with a name inside that the text does not have. Default 1.
    */
   textDrafts?: number
   /** Longest sentence in tokens, special tokens included, from 3. Default and most: the model's limit. */

@@ -89,11 +89,9 @@ interface CommonDecoding {
   reread?: string
   /**
    * How the words of a concept are drawn where the caller says nothing of words: temperature (0.01 to 100), nucleus and number of drafts, of which
-   * the best is kept (1 to 64, `TextSettings.textDrafts`). `distanceWeight` (0 to 1000, default 0) is what a draft loses of its score, the mean
-   * log-probability of its tokens, for each unit of L2 distance between its own concept and the one it was drawn for. Without `text` words are found
-   * by beam search.
+   * the best is kept (1 to 64, `TextSettings.textDrafts`). Without `text` words are found by beam search.
    */
-  text?: { temperature: number; topP: number; drafts: number; distanceWeight?: number }
+  text?: { temperature: number; topP: number; drafts: number }
 }
 
 interface CommonArchitecture {
@@ -248,7 +246,6 @@ function parseCommonDecoding(decoding: Field): CommonDecoding {
       temperature: text.at('temperature').number(0.01, 100),
       topP: text.at('topP').number(0, 1),
       drafts: text.at('drafts').integer(1, 64),
-      ...text.optional('distanceWeight', (weight) => weight.number(0, 1000)),
     })),
   }
 }

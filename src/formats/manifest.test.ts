@@ -177,26 +177,14 @@ describe('parseManifest', () => {
   })
 
   test('a concept model may say that texts go on from what is written, and how it is drawn', () => {
-    const text = { temperature: 0.7, topP: 0.95, drafts: 6, distanceWeight: 1.5 }
+    const text = { temperature: 0.7, topP: 0.95, drafts: 6 }
     const manifest = parseManifest(
       changed('conceptModels.base-lcm.decoding', { ...example().conceptModels['base-lcm'].decoding, reread: 'eng_Latn', text }),
     )
     expect(manifest.conceptModels['base-lcm']!.decoding).toMatchObject({ reread: 'eng_Latn', text })
-    for (const wrong of [
-      { drafts: 0 },
-      { drafts: 65 },
-      { topP: 1.5 },
-      { temperature: 0 },
-      { temperature: undefined },
-      { distanceWeight: -1 },
-    ]) {
+    for (const wrong of [{ drafts: 0 }, { drafts: 65 }, { topP: 1.5 }, { temperature: 0 }, { temperature: undefined }]) {
       expect(() => parseManifest(changed('conceptModels.base-lcm.decoding.text', { ...text, ...wrong }))).toThrow(ModelFormatError)
     }
-    const { distanceWeight, ...without } = text
-    expect(distanceWeight).toBe(1.5)
-    expect(parseManifest(changed('conceptModels.base-lcm.decoding.text', without)).conceptModels['base-lcm']!.decoding.text).toEqual(
-      without,
-    )
     for (const wrong of [true, '', 'zul_Latn']) {
       expect(() => parseManifest(changed('conceptModels.base-lcm.decoding.reread', wrong))).toThrow(ModelFormatError)
     }

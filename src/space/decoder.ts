@@ -1,6 +1,6 @@
 import { throwIfAborted } from '../errors'
 import { float32, nextTask, type Tensor } from '../onnx'
-import { atTemperature, BeamSearch, type BeamSettings, type Hypothesis, logProbability, type TokenSearch } from './beam'
+import { BeamSearch, type BeamSettings, type Hypothesis, logProbability, type TokenSearch } from './beam'
 import { SampledDrafts, type SamplingSettings } from './sampling'
 import { type DecoderGraphs, Stepper } from './stepper'
 
@@ -34,9 +34,8 @@ export async function decodeVectors(
   for (let start = 0; start < vectors.length; start += perRun) {
     const batch = vectors.slice(start, start + perRun)
     const { conditioning } = await graphs.conditioning.run({ embeddings: float32(batch, [batch.length / dim, dim]) }, ['conditioning'])
-    const temperature = 'beam' in settings ? 1 : settings.temperature
     const searchOne = (score: number, sentence: number) => search(score, start / dim + sentence)
-    results.push(...(await searchBatch(graphs, conditioning, prefix, { temperature, search: searchOne }, signal)))
+    results.push(...(await searchBatch(graphs, conditioning, prefix, searchOne, signal)))
   }
   return results
 }
@@ -44,14 +43,14 @@ export async function decodeVectors(
 /** What makes the search of one vector, by its index. */
 function searchBy(prefix: readonly number[], settings: SearchSettings): (prefixScore: number, index: number) => TokenSearch {
   if ('beam' in settings) return (score) => new BeamSearch(prefix, score, settings)
-  return (score, index) => new SampledDrafts(prefix, score, settings, settings.random(index), settings.drafts)
+  return (_, index) => new SampledDrafts(prefix, settings, settings.random(index), settings.drafts)
 }
 
 async function searchBatch(
   graphs: DecoderGraphs,
   conditioning: Tensor,
   prefix: readonly number[],
-  { temperature, search }: { temperature: number; search: (prefixScore: number, sentence: number) => TokenSearch },
+  search: (prefixScore: number, sentence: number) => TokenSearch,
   signal?: AbortSignal,
 ): Promise<Hypothesis[][]> {
   const sentences = conditioning.dims[0]!
@@ -62,10 +61,8 @@ async function searchBatch(
     const repeated = (token: number): number[] => new Array(sentences).fill(token)
     for (let i = 0; i + 1 < prefix.length; i++) {
       const logits = await stepper.step(repeated(prefix[i]!), identity, identity)
-      for (const sentence of identity) {
-        const rowLogits = atTemperature(row(logits, sentence, sentences), temperature)
-        scores[sentence] = Math.fround(scores[sentence]! + logProbability(rowLogits, prefix[i + 1]!))
-      }
+      for (const sentence of identity)
+        scores[sentence] = Math.fround(scores[sentence]! + logProbability(row(logits, sentence, sentences), prefix[i + 1]!))
     }
     const searches = scores.map(search)
     let parents = identity

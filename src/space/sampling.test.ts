@@ -63,9 +63,9 @@ describe('SampledSequence', () => {
   const settings = { ...limits, temperature: 1 }
   const scattered = (step: number) => Float32Array.from({ length: 20 }, (_, token) => 3 * Math.sin(7.1 * token + 1.3 * step))
 
-  function run(chosen: SamplingSettings, uniforms: (step: number) => number, prefixScore = 0): { tokens: number[]; score: number } {
+  function run(chosen: SamplingSettings, uniforms: (step: number) => number): { tokens: number[]; score: number } {
     let step = 0
-    const sequence = new SampledSequence(prefix, prefixScore, chosen, () => uniforms(step))
+    const sequence = new SampledSequence(prefix, chosen, () => uniforms(step))
     for (; !sequence.done; step++) {
       expect(sequence.lastTokens).toHaveLength(1)
       sequence.advance(scattered(step))
@@ -76,11 +76,11 @@ describe('SampledSequence', () => {
 
   test('the likeliest token alone is greedy decoding', () => {
     for (const only of [{ topK: 1 }, { topP: 0 }]) {
-      const greedy = new BeamSearch(prefix, -0.25, { ...limits, beam: 1 })
+      const greedy = new BeamSearch(prefix, 0, { ...limits, beam: 1, normalizeScores: false })
       for (let step = 0; !greedy.done; step++) greedy.advance(scattered(step))
-      const drawn = run({ ...settings, ...only }, () => 0.9, -0.25)
+      const drawn = run({ ...settings, ...only }, () => 0.9)
       expect(drawn.tokens).toEqual(greedy.hypotheses[0]!.tokens)
-      expect(drawn.score).toBeCloseTo(greedy.hypotheses[0]!.score, 6)
+      expect(drawn.score * Math.sqrt(drawn.tokens.length)).toBeCloseTo(greedy.hypotheses[0]!.score, 5)
     }
   })
 
@@ -100,19 +100,10 @@ describe('SampledSequence', () => {
     )
   })
 
-  test('the score is that of the tokens at the temperature, the last one included', () => {
-    const temperature = 0.7
-    const { tokens, score } = run({ ...settings, temperature, topK: 5 }, (step) => (0.37 * step) % 1, -2)
-    const total = tokens.reduce(
-      (sum, token, step) =>
-        sum +
-        logProbability(
-          scattered(step).map((logit) => logit / temperature),
-          token,
-        ),
-      -2,
-    )
-    expect(score).toBeCloseTo(total / (prefix.length + tokens.length - 1), 5)
+  test('the score is that of the tokens without the temperature, the last one included, over the root of their number', () => {
+    const { tokens, score } = run({ ...settings, temperature: 0.7, topK: 5 }, (step) => (0.37 * step) % 1)
+    const total = tokens.reduce((sum, token, step) => sum + logProbability(scattered(step), token), 0)
+    expect(score).toBeCloseTo(total / Math.sqrt(tokens.length), 5)
   })
 
   test('a low temperature draws the likeliest token, a high one any', () => {
@@ -123,8 +114,8 @@ describe('SampledSequence', () => {
   })
 
   test('refuses a prefix without room, and logits that give no probabilities', () => {
-    expect(() => new SampledSequence(prefix, 0, { ...settings, maxLength: 2 }, () => 0)).toThrow(InvalidInput)
-    const sequence = new SampledSequence(prefix, 0, settings, () => 0)
+    expect(() => new SampledSequence(prefix, { ...settings, maxLength: 2 }, () => 0)).toThrow(InvalidInput)
+    const sequence = new SampledSequence(prefix, settings, () => 0)
     expect(() => sequence.advance(new Float32Array(20).fill(Number.NaN))).toThrow(InvalidInput)
   })
 })
@@ -147,7 +138,7 @@ describe('SampledDrafts', () => {
 
   /** Runs a search as the decoder does: one row of logits for each token that goes on, each following the row it came from. */
   function run(drafts: number): { tokens: number[]; score: number }[] {
-    const search = new SampledDrafts(prefix, -0.5, settings, uniforms(), drafts)
+    const search = new SampledDrafts(prefix, settings, uniforms(), drafts)
     let rows: number[][] = [[prefix[0]!]]
     let parents = [0]
     while (!search.done) {
@@ -160,7 +151,7 @@ describe('SampledDrafts', () => {
     return search.hypotheses
   }
 
-  test('each is a sequence of its own, and the likeliest a token comes first', () => {
+  test('each is a sequence of its own, and that with the highest score comes first', () => {
     const found = run(5)
     expect(found).toHaveLength(5)
     expect(new Set(found.map(({ tokens }) => tokens.join())).size).toBeGreaterThan(1)
@@ -168,12 +159,12 @@ describe('SampledDrafts', () => {
     for (const { tokens, score } of found) {
       const all = [...prefix, ...tokens]
       const logs = tokens.map((token, i) => logProbability(logitsOf(all.slice(0, prefix.length + i)), token))
-      expect(score).toBeCloseTo(logs.reduce((sum, log) => sum + log, -0.5) / (all.length - 1), 5)
+      expect(score).toBeCloseTo(logs.reduce((sum, log) => sum + log, 0) / Math.sqrt(logs.length), 5)
     }
   })
 
   test('one alone is the sequence', () => {
-    const sequence = new SampledSequence(prefix, -0.5, settings, uniforms())
+    const sequence = new SampledSequence(prefix, settings, uniforms())
     const tokens = [...prefix]
     while (!sequence.done) {
       sequence.advance(logitsOf(tokens))

@@ -1,4 +1,13 @@
-import { atTemperature, type Hypothesis, logSumExp, noProbabilities, requireRoom, type SequenceLimits, type TokenSearch } from './beam'
+import {
+  atTemperature,
+  type Hypothesis,
+  logProbability,
+  logSumExp,
+  noProbabilities,
+  requireRoom,
+  type SequenceLimits,
+  type TokenSearch,
+} from './beam'
 
 /** How tokens are drawn; without `topK` and `topP` from all of them. */
 export interface SamplingSettings extends SequenceLimits {
@@ -22,21 +31,19 @@ export class SampledSequence implements TokenSearch {
   readonly #prefixLength: number
   readonly #random: () => number
   readonly #tokens: number[]
-  #score: number
+  #score = 0
   #done = false
 
   /**
    * @param prefix the tokens given; `maxLength` must leave room for at least one more.
-   * @param prefixScore log-probability of the prefix after its first token, at the temperature; it is part of the score.
    * @param random the next number of a uniform distribution over [0, 1); one is taken a token.
    */
-  constructor(prefix: readonly number[], prefixScore: number, settings: SamplingSettings, random: () => number) {
+  constructor(prefix: readonly number[], settings: SamplingSettings, random: () => number) {
     requireRoom(prefix, settings)
     this.#settings = settings
     this.#prefixLength = prefix.length
     this.#random = random
     this.#tokens = [...prefix]
-    this.#score = prefixScore
   }
 
   get lastTokens(): number[] {
@@ -47,10 +54,14 @@ export class SampledSequence implements TokenSearch {
     return this.#done
   }
 
-  /** One: its score is the log-probability a token at the temperature, before tokens are left out. */
+  /**
+   * One: its score is the log-probability of its tokens after the prefix, whatever the temperature, over the square root of their number. The mean prefers
+   * long sentences and the sum short ones; readers' marks of drafts speak for what lies between (model card of `mini`).
+   */
   get hypotheses(): Hypothesis[] {
     if (!this.#done) return []
-    return [{ tokens: this.#tokens.slice(this.#prefixLength), score: Math.fround(this.#score / (this.#tokens.length - 1)) }]
+    const tokens = this.#tokens.slice(this.#prefixLength)
+    return [{ tokens, score: Math.fround(this.#score / Math.sqrt(tokens.length)) }]
   }
 
   advance(logits: Float32Array): number[] {
@@ -66,21 +77,21 @@ export class SampledSequence implements TokenSearch {
       token = draw(probabilities, this.#settings, this.#random())
     }
     this.#tokens.push(token)
-    this.#score += tempered[token]! - logTotal
+    this.#score += logProbability(logits, token)
     this.#done = token === eos
     return this.#done ? [] : [0]
   }
 }
 
-/** Several sequences drawn from one vector, taking turns at its random numbers; the likeliest a token is the best. */
+/** Several sequences drawn from one vector, taking turns at its random numbers; that with the highest score is the best. */
 export class SampledDrafts implements TokenSearch {
   readonly #drafts: SampledSequence[]
   /** Until the first token all drafts share the row of the prefix. */
   #haveBegun = false
 
   /** @param drafts how many, 1 or more; the others as for `SampledSequence`. */
-  constructor(prefix: readonly number[], prefixScore: number, settings: SamplingSettings, random: () => number, drafts: number) {
-    this.#drafts = Array.from({ length: drafts }, () => new SampledSequence(prefix, prefixScore, settings, random))
+  constructor(prefix: readonly number[], settings: SamplingSettings, random: () => number, drafts: number) {
+    this.#drafts = Array.from({ length: drafts }, () => new SampledSequence(prefix, settings, random))
   }
 
   get lastTokens(): number[] {

@@ -109,7 +109,6 @@ describe('Space', () => {
     const greedy = await space.decode(vectors, { language: 'eng_Latn', beam: 1 })
     const drawn = await space.decode(vectors, { language: 'eng_Latn', sampling: { topK: 1, random: () => () => 0.5 } })
     expect(drawn.map(({ text }) => text)).toEqual(greedy.map(({ text }) => text))
-    for (const [i, { score }] of drawn.entries()) expect(score).toBeCloseTo(greedy[i]!.score, 4)
   })
 
   test('nothing in, nothing out', async () => {

@@ -72,6 +72,6 @@ def sentence_arithmetic(work: Path, manifest: dict, before: int = 10) -> dict:
         "base-lcm: the concept": predicted(model, before),
         "base-lcm: its likeliest words": decoded(space, pieces),
         f"base-lcm: {drafts} drafts of its words": drafts * decoded(space, pieces),
-        "base-lcm: reading the drafts, and the kept one again": (drafts + 1) * encoded(space, pieces),
+        "base-lcm: reading the kept one again": encoded(space, pieces),
     }
     return {"pieces": pieces, "before": before, "multiply_adds": parts}

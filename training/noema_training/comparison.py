@@ -185,7 +185,7 @@ def score_set(
     """All teacher-forced metrics at up to `positions` random positions of one set; MI and ROUGE-L on decoded text.
 
     The token-level model, slow without a cache, writes at a quarter of them. `drafted`: also what the models with a manifest's `text`
-    say by it, and what they would say if the likeliest draft were kept wherever its concept lies.
+    say by it.
     """
     rows = held_out.scored.flatten().nonzero()[:, 0]
     rows = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))[:positions]]
@@ -222,8 +222,6 @@ def score_set(
             if drafted and (text := entry["decoding"].get("text")):
                 picked = predicted.flatten(0, 1)[rows]
                 scores[f"{name}, drafts"] = score(picked, drafts(space, picked, text, contexts))
-                likeliest = drafts(space, picked, text | {"distanceWeight": 0}, contexts)
-                scores[f"{name}, likeliest drafts"] = score(picked, likeliest)
     if scorer is not None:
         few = slice(0, positions // 4)
         written = [scorer.continue_texts([context], 1)[0][0] for context in contexts[few]]

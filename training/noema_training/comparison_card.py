@@ -26,7 +26,7 @@ share of other held-out sentences farther away than the true one, its neighbours
 context over that of the true concept. ROUGE-L against the true sentence (rouge-score). Ends: where a text \
 ends, and, early, at all its other positions, how often the prediction reaches the cosine to the end of text that stops a continuation. Sets other than `stories` show how far the models \
 reach; `.fr`, `.de`, `.es` are zero-shot, the concept models read English only. Base-LCM predicts without sampling noise here. `drafts`: not in the likeliest words, but in those of the draft that is kept where a text is \
-continued, as the defaults have it; `likeliest drafts`: the same draws, without regard to the distance of a draft's concept from the prediction."""
+continued, as the defaults have it."""
 SUMMARIES = """\
 Each model goes on after the text and the sentence "In short.", without noise, for as many sentences as the true summary has; "first sentences" are as \
 many of the text itself. F1 by rouge-score."""

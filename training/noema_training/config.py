@@ -100,16 +100,22 @@ class BaseLcmConfig:
 
 @dataclass(frozen=True)
 class DecoderConfig:
-    """The recipe by which decoder and Base-LCM are tuned to each other; what is not here is as in `BaseLcmConfig`."""
+    """The recipe by which the space and the Base-LCM are tuned to each other; what is not here is as in `BaseLcmConfig`."""
 
     window: int = 40
-    batch_documents: int = 12
-    batch_tokens: int = 1000
+    batch_documents: int = 8
+    batch_tokens: int = 1600
     micro_batches: int = 4
-    decoded_positions: int = 112  # predictions a micro-batch
+    decoded_positions: int = 80  # predictions a micro-batch
     predicted_weight: float = 0.8
+    drift_weight: float = 5.0  # of what the encoder's English vectors may move by, squared
     contrastive_weight: float = 0.3  # drafts are chosen by what lies near a prediction
     blur: float = 0.3  # largest noise on the context and on the decoded prediction, in normalised units
+    marks_weight: float = 1.0  # of the loss on marked drafts (`preferences.py`); 0 leaves them out
+    marks_texts: int = 10  # texts with marked drafts a micro-batch
+    marks_sharpness: float = 1.0  # of differences in score
+    marks_margin: float = 0.4  # for each mark between two drafts
+    marks_noise: float = 0.1  # on the prediction, in normalised units, as drafts are drawn
     learning_rate: float = 7e-4
     warmup_steps: int = 50
     wide: float = 0.15  # share of the documents drawn that are no simple stories
@@ -224,6 +230,7 @@ class Profile:
     valid_tellings: int = 6
     short_tellings: int = 6  # of each short story
     summary_tellings: int = 2  # of each short story with its summary
+    marks: int | None = None  # marked drafts of each file that are read; all when left out
     encyclopedia_summaries: int = 1500  # articles with their leads as summaries
     tokenizer_sentences: int = 400_000
     shares: dict[str, float] = field(
@@ -267,7 +274,13 @@ PROFILES = {
             minutes=0.1,
         ),
         decoder=DecoderConfig(
-            window=32, batch_documents=4, batch_tokens=200, decoded_positions=16, warmup_steps=10, minutes=0.1
+            window=32,
+            batch_documents=4,
+            batch_tokens=200,
+            decoded_positions=16,
+            marks_texts=4,
+            warmup_steps=10,
+            minutes=0.1,
         ),
         one_tower=OneTowerConfig(
             model_dim=64,
@@ -299,6 +312,7 @@ PROFILES = {
         valid_tellings=1,
         short_tellings=1,
         summary_tellings=1,
+        marks=8,
         encyclopedia_summaries=5,
         tokenizer_sentences=20_000,
     ),

@@ -14,6 +14,7 @@ from .diffusion import Decoding
 from .export import BETTER_MODEL, default_concept_model, write_manifest
 from .metrics import xsim_errors
 from .model_card import model_card
+from .preferences import judge
 from .prepare import key
 from .runtime import ExportedSpace, load_base, load_two_tower
 from .summary_scores import score_summaries
@@ -57,6 +58,7 @@ def evaluate(work: Path, folder: Path, limit: int | None = None, default: str | 
     scores["continuations"] = continuations(model, space, held_out, decoding, 6)
     scores["comparison"] = compare(work, folder, space, None if limit >= 500 else limit)
     scores["summaries"] = score_summaries(work, folder, space, None if limit >= 500 else limit)
+    scores["marks"] = judge(work) if "base-lcm" in space.manifest["conceptModels"] else {}
     names = list(space.manifest["conceptModels"])
     (work / BETTER_MODEL).write_text(better_model(names, scores["comparison"]) + "\n")
     space.manifest["defaultConceptModel"] = default_concept_model(work, names, default)

@@ -100,21 +100,17 @@ class ExportedSpace:
         steps: list[Tensor] = []
 
         def choose(logits: np.ndarray) -> np.ndarray:
-            probabilities = (torch.from_numpy(logits) / text["temperature"]).softmax(-1)
-            pieces = torch.multinomial(nucleus(probabilities, text["topP"]), 1, generator=random)
-            steps.append(probabilities.gather(1, pieces)[:, 0].log())
+            found = torch.from_numpy(logits)
+            probabilities = nucleus((found / text["temperature"]).softmax(-1), text["topP"])
+            pieces = torch.multinomial(probabilities, 1, generator=random)
+            steps.append(found.log_softmax(-1).gather(1, pieces)[:, 0])
             return pieces[:, 0].numpy()
 
         rows = self.decode_ids(np.tile(embedding, (text["drafts"], 1)), language, choose=choose)
         logs = torch.stack(steps, 1)
-        scores = np.array([logs[i, : len(row) + 1].mean().item() for i, row in enumerate(rows)])
-        drafts = [self.tokenizer.decode(row).strip() for row in rows]
-        order = np.argsort(-scores, kind="stable")
-        fit = order[least_faulty([drafts[i] for i in order], before)]
-        if not text.get("distanceWeight") or len(fit) < 2 or not drafts[fit[0]]:
-            return drafts[fit[0]]
-        distances = np.linalg.norm(self.encode([drafts[i] for i in fit], language) - embedding, axis=1)
-        return drafts[fit[int(np.argmax(scores[fit] - text["distanceWeight"] * distances))]]
+        scores = [logs[i, : len(row) + 1].sum().item() / (len(row) + 1) ** 0.5 for i, row in enumerate(rows)]
+        drafts = [self.tokenizer.decode(rows[i]).strip() for i in np.argsort(scores)[::-1]]
+        return drafts[least_faulty(drafts, before)[0]]
 
 
 def nucleus(probabilities: Tensor, top_p: float) -> Tensor:

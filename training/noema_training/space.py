@@ -7,6 +7,7 @@ two vectors of a pair together; Gaussian noise on the vector before the decoder 
 
 import copy
 import math
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -47,6 +48,23 @@ class Negatives:
         self.held = min(size, self.held + sides.shape[1])
 
 
+@dataclass(frozen=True)
+class Anchor:
+    """An encoder whose vectors of sentences in one language are to be kept, and that language's token."""
+
+    encoder: Encoder
+    language: int
+
+    def drift(self, vectors: Tensor, batch: Batch) -> Tensor:
+        """Mean squared distance of vectors [n, dim] of a batch's sources from those to be kept, relative to their mean squared norm."""
+        held = batch.source[:, 0] == self.language
+        if not held.any():
+            return vectors.sum() * 0
+        with torch.no_grad():
+            kept = self.encoder(batch.source[held], batch.source_mask[held]).float()
+        return (vectors[held].float() - kept).square().sum(1).mean() / kept.square().sum(1).mean()
+
+
 class Space(nn.Module):
     """Encoder, decoder, and a bag-of-words head used only in training. The two share their embeddings unless the space is `untied`.
 
@@ -78,8 +96,10 @@ class Space(nn.Module):
         self.decoder.decoder_frontend.embed = copy.deepcopy(self.encoder.encoder_frontend.embed)
         self.sizes["untied"] = True
 
-    def losses(self, batch: Batch, noise: float, negatives: Negatives | None = None) -> dict[str, Tensor]:
-        """The weighted terms of one batch; `noise` is the largest noise relative to the vector's norm."""
+    def losses(
+        self, batch: Batch, noise: float, negatives: Negatives | None = None, anchor: Anchor | None = None
+    ) -> dict[str, Tensor]:
+        """The terms of one batch, not yet weighted; `noise` is the largest noise relative to the vector's norm."""
         vectors = self.encoder(batch.source, batch.source_mask)
         read = vectors[batch.vector_of].float()
         strength = noise * torch.rand(len(read), 1, device=read.device)
@@ -106,6 +126,8 @@ class Space(nn.Module):
                 terms["contrastive"] = contrastive_loss(F.normalize(x), F.normalize(y), negatives)
             size = (x.detach().square().sum(1) + y.detach().square().sum(1)).mean() / 2
             terms["distance"] = (x - y).square().sum(1).mean() / size
+        if anchor:
+            terms["drift"] = anchor.drift(vectors, batch)
         return terms
 
 
@@ -155,7 +177,7 @@ def train_space(work: Path, profile: Profile, run: Run, batch_tokens: int | None
 
 
 def load_space(work: Path, device: str = "cpu", tuned: bool = True) -> Space:
-    """The space of a work directory, ready for inference; `tuned`: with the decoder of the step `decoder`, if it was run.
+    """The space of a work directory, ready for inference; `tuned`: as the step `decoder` left it, if it was run.
 
     Raises ValueError when the space or the Base-LCM was trained on after that step.
     """
@@ -164,5 +186,6 @@ def load_space(work: Path, device: str = "cpu", tuned: bool = True) -> Space:
     space.load_state_dict(saved["model"])
     if tuned and (found := tuned_checkpoint(work, device)):
         space.untie()
-        space.decoder.load_state_dict(part(found, "decoder"))
+        for name in ("encoder", "decoder"):
+            space.get_submodule(name).load_state_dict(part(found, name))
     return space.requires_grad_(False)

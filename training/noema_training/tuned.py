@@ -1,4 +1,4 @@
-"""What the step `decoder` leaves in work/decoder.pt: the space's decoder and the Base-LCM, tuned to each other; and the step `average`."""
+"""What the step `decoder` leaves in work/decoder.pt, the space and the Base-LCM tuned to each other; and the step `average`."""
 
 from pathlib import Path
 
@@ -71,7 +71,7 @@ def begun_from(work: Path) -> dict[str, int]:
 
 
 def part(checkpoint: dict, name: str) -> dict[str, Tensor]:
-    """The trained weights of `decoder` or `concept_model`."""
+    """The trained weights of `encoder`, `decoder` or `concept_model`."""
     weights = trained_weights(checkpoint).items()
     return {key.removeprefix(f"{name}."): value for key, value in weights if key.startswith(f"{name}.")}
 

@@ -70,12 +70,9 @@ def test_drafts_are_drawn_and_the_likeliest_kept():
         def decode(self, ids):
             return " ".join(map(str, ids))
 
-        def encode(self, sentences, language):
-            return np.array([[float(piece) for piece in sentence.split()] for sentence in sentences])
-
-    draw = lambda drafts, top_p, seed=0, before=(), weight=0.0: Drawn().draft(  # noqa: E731
+    draw = lambda drafts, top_p, seed=0, before=(): Drawn().draft(  # noqa: E731
         np.array([3.0, 2.0]),
-        {"temperature": 1.0, "topP": top_p, "drafts": drafts, "distanceWeight": weight},
+        {"temperature": 1.0, "topP": top_p, "drafts": drafts},
         torch.Generator().manual_seed(seed),
         before,
     )
@@ -83,8 +80,6 @@ def test_drafts_are_drawn_and_the_likeliest_kept():
     assert {draw(64, 1.0, seed) for seed in range(5)} == {"1 1"}
     assert {draw(1, 0.4, seed) for seed in range(5)} == {"1 1"}
     assert draw(64, 1.0, before=["1 1"]) != "1 1"
-    assert {draw(64, 1.0, seed, weight=10.0) for seed in range(5)} == {"3 2"}, "nearest to the vector"
-    assert {draw(64, 1.0, seed, weight=0.01) for seed in range(5)} == {"1 1"}, "likeliest"
 
 
 def test_nucleus_keeps_the_piece_that_exceeds_the_share():

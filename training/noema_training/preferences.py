@@ -1,0 +1,108 @@
+"""Marked drafts as a loss: of two drafts for one place, the better one shall have the higher score.
+
+The score is that by which drafts are also chosen (`ExportedSpace.draft`): the log-probability over the square root of the number of pieces.
+No reference model is needed, as in SimPO (Meng et al. 2024, arXiv 2405.14734, eq. 6), where the score is the mean and the better answer has
+won; here it has the higher mark, and the margin grows with the difference.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .base_lcm import BaseLcm
+from .batches import pad
+from .concepts import encode_rows
+from .config import EOS, PAD, DecoderConfig
+from .marked_drafts import MarkedDrafts, read_marked_drafts
+from .sonar import Decoder
+from .space import Space, load_space
+from .tokenizer import language_ids, load_tokenizer
+from .tuned import load_base_lcm
+
+BATCH_TOKENS = 12_000
+MOST_PIECES = 60
+TEXTS = 64  # scored at once in validation
+
+
+class Preferences:
+    """Marked drafts as tensors: of each text its raw concepts; of each draft its pieces and mark."""
+
+    def __init__(self, marked: list[MarkedDrafts], space: Space, work: Path, device: str = "cpu"):
+        tokenizer = load_tokenizer(work)
+        self.language, self.device = language_ids(tokenizer)["en"], device
+
+        def encode(sentences: list[str]) -> list[np.ndarray]:
+            return [np.asarray(e.ids[:MOST_PIECES], np.int64) for e in tokenizer.encode_batch_fast(sentences)]
+
+        at: dict[str, int] = {}
+        rows = [[at.setdefault(sentence, len(at)) for sentence in entry.text] for entry in marked]
+        vectors = torch.from_numpy(
+            encode_rows(space, encode(list(at)), self.language, device, BATCH_TOKENS)
+        ).to(device)
+        self.texts = nn.utils.rnn.pad_sequence([vectors[row] for row in rows] or [vectors], batch_first=True)
+        self.lengths = torch.tensor([len(row) for row in rows], device=device)
+        self.pieces = encode([draft for entry in marked for draft in entry.drafts])
+        self.marks = torch.tensor([mark for entry in marked for mark in entry.marks], device=device)
+        self.starts = np.cumsum([0, *(len(entry.drafts) for entry in marked)])
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def score(
+        self, model: BaseLcm, decoder: Decoder, picked: np.ndarray, noise: float = 0.0
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Of all drafts of the picked texts: which of these it belongs to, its mark and its score [drafts]."""
+        counts = np.diff(self.starts)[picked]
+        drafts = np.concatenate([np.arange(self.starts[i], self.starts[i + 1]) for i in picked])
+        owners = torch.from_numpy(np.repeat(np.arange(len(picked)), counts)).to(self.device)
+        longest = int(self.lengths[picked].max())
+        concepts = model.sonar_normalizer.normalize(self.texts[picked, :longest])
+        predicted = model(concepts)[torch.arange(len(picked)), self.lengths[picked] - 1]
+        predicted = predicted + noise * torch.randn_like(predicted)
+        vectors = model.sonar_normalizer.denormalize(predicted.float())[owners]
+        rows = [self.pieces[i] for i in drafts]
+        inputs = pad([np.concatenate([[EOS, self.language], row]) for row in rows]).to(self.device)
+        labels = pad([np.concatenate([[PAD], row, [EOS]]) for row in rows]).to(self.device)
+        kept = labels != PAD
+        logits = decoder.logits(decoder.hidden(inputs, vectors)[kept]).float()
+        logs = -F.cross_entropy(logits, labels[kept], reduction="none")
+        sums = logs.new_zeros(len(rows)).index_add(0, kept.nonzero()[:, 0], logs)
+        return owners, self.marks[drafts], sums / kept.sum(1).sqrt()
+
+    def loss(self, model: BaseLcm, decoder: Decoder, picked: np.ndarray, config: DecoderConfig) -> Tensor:
+        """Mean over all pairs of drafts with different marks for one text."""
+        owners, marks, scores = self.score(model, decoder, picked, config.marks_noise)
+        better, worse = ((owners[:, None] == owners) & (marks[:, None] > marks)).nonzero(as_tuple=True)
+        if not len(better):
+            return scores.sum() * 0
+        margin = config.marks_margin * (marks[better] - marks[worse])
+        return F.softplus(margin - config.marks_sharpness * (scores[better] - scores[worse])).mean()
+
+    @torch.no_grad()
+    def validated(self, model: BaseLcm, decoder: Decoder) -> dict[str, float]:
+        """Mean mark of the drafts with the highest scores; none without marked drafts."""
+        found = []
+        for start in range(0, len(self), TEXTS):
+            picked = np.arange(start, min(start + TEXTS, len(self)))
+            owners, marks, scores = self.score(model, decoder, picked)
+            for number in range(len(picked)):
+                own = owners == number
+                found.append(marks[own][scores[own].argmax()].item())
+        return {"valid_mark": round(float(np.mean(found)), 4)} if found else {}
+
+
+def judge(work: Path) -> dict[str, float]:
+    """On held-out marked drafts: the mean mark of those that the models of a work directory keep, of all, and of the best there are."""
+    held_out = [entry for entry in read_marked_drafts() if entry.is_held_out]
+    space, model = load_space(work), load_base_lcm(work)[0].eval()
+    kept = Preferences(held_out, space, work).validated(model, space.decoder)["valid_mark"]
+    return {
+        "texts": len(held_out),
+        "drafts": sum(len(entry.marks) for entry in held_out),
+        "kept": kept,
+        "all": float(np.mean([mark for entry in held_out for mark in entry.marks])),
+        "best": float(np.mean([max(entry.marks) for entry in held_out])),
+    }

@@ -1,0 +1,139 @@
+"""Marked drafts: how they are read, what their loss teaches, and the anchor of the encoder."""
+
+import copy
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
+
+from noema_training.base_lcm import BaseLcm
+from noema_training.batches import Batch, pad
+from noema_training.config import EOS, PAD, PROFILES
+from noema_training.marked_drafts import MarkedDrafts, read_marked_drafts
+from noema_training.preferences import Preferences
+from noema_training.space import Anchor, Space
+
+WORDS = ["a", "fox", "saw", "the", "moon", "and", "slept", "on", "old", "wet", "hill"]
+DIM = 16
+SMALL = dict(vocabulary=40, dim=DIM, layers=1, heads=2, ffn=32)
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    special = ["<pad>", "<unk>", "<s>", "</s>", "__eng_Latn__"]
+    vocabulary = {piece: number for number, piece in enumerate([*special, *WORDS])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.add_special_tokens([AddedToken("__eng_Latn__", special=True)])
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    return tmp_path
+
+
+@pytest.fixture
+def space() -> Space:
+    torch.manual_seed(0)
+    return Space(**SMALL).eval()
+
+
+@pytest.fixture
+def model() -> BaseLcm:
+    torch.manual_seed(1)
+    made = BaseLcm(DIM, 16, heads=2, layers=1, ffn_inner=32)
+    made.sonar_normalizer.load_state_dict({"center": torch.zeros(DIM), "scale": torch.ones(DIM)})
+    return made
+
+
+MARKED = [
+    MarkedDrafts(("a fox slept",), ("the moon saw the fox", "wet wet hill"), (2, 0)),
+    MarkedDrafts(
+        ("the fox saw", "the moon slept"), ("a hill", "old moon", "a fox slept on the hill"), (1, 0, 3)
+    ),
+    MarkedDrafts(("on the hill",), ("a fox", "the moon"), (1, 1)),
+]
+
+
+def test_a_score_is_the_log_probability_of_pieces_and_end_over_the_root_of_their_number(work, space, model):
+    preferences = Preferences(MARKED, space, work)
+    owners, marks, scores = preferences.score(model, space.decoder, np.array([1, 0]))
+    assert owners.tolist() == [0, 0, 0, 1, 1] and marks.tolist() == [1, 0, 3, 2, 0]
+    tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
+
+    def encode(sentence: str) -> torch.Tensor:
+        ids = torch.tensor([[4, *tokenizer.encode(sentence).ids, EOS]])
+        return space.encoder(ids, torch.ones_like(ids))
+
+    context = torch.stack([encode(s) for s in MARKED[1].text], dim=1)
+    predicted = model.predict(context)[:, -1]
+    for row, draft in enumerate(MARKED[1].drafts):
+        pieces = tokenizer.encode(draft).ids
+        logits = space.decoder(torch.tensor([[EOS, 4, *pieces]]), predicted)[0, 1:].log_softmax(-1)
+        wanted = logits.gather(1, torch.tensor([[*pieces, EOS]]).T).sum() / (len(pieces) + 1) ** 0.5
+        assert scores[row].item() == pytest.approx(wanted.item(), abs=1e-5)
+
+
+def test_training_makes_the_better_draft_likelier(work, space, model):
+    preferences, config = Preferences(MARKED, space, work), PROFILES["test"].decoder
+    parts = torch.nn.ModuleList([model, space.decoder])
+    optimizer = torch.optim.AdamW(parts.parameters(), lr=3e-3)
+    losses = []
+    for _ in range(60):
+        loss = preferences.loss(model, space.decoder, np.array([0, 1, 2]), config)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0] / 2
+    untouched = [name for name, value in parts.named_parameters() if value.grad is None]
+    assert not untouched
+    best = np.mean([max(entry.marks) for entry in MARKED])
+    assert preferences.validated(model, space.decoder) == {"valid_mark": pytest.approx(best, abs=1e-4)}
+
+
+def test_drafts_with_equal_marks_teach_nothing(work, space, model):
+    preferences = Preferences(MARKED, space, work)
+    assert preferences.loss(model, space.decoder, np.array([2]), PROFILES["test"].decoder).item() == 0
+
+
+def test_without_marked_drafts_there_is_nothing_to_validate(work, space, model):
+    assert Preferences([], space, work).validated(model, space.decoder) == {}
+
+
+def test_the_shipped_marks_are_read_and_a_tenth_is_held_out():
+    marked = read_marked_drafts()
+    held_out = sum(entry.is_held_out for entry in marked)
+    assert 0.05 < held_out / len(marked) < 0.15
+    assert len(read_marked_drafts(limit=2)) < len(marked)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "no json",
+        "[]",
+        json.dumps({"text": ["A."], "drafts": ["B."], "marks": [1]}),
+        json.dumps({"text": [], "drafts": ["B.", "C."], "marks": [1, 2]}),
+        json.dumps({"text": ["A."], "drafts": ["B.", "C."], "marks": [1]}),
+        json.dumps({"text": ["A."], "drafts": ["B.", "C."], "marks": [1, 4]}),
+        json.dumps({"text": ["A."], "drafts": ["B.", "C."]}),
+    ],
+)
+def test_a_line_without_marked_drafts_is_named(tmp_path, line):
+    good = json.dumps({"text": ["A."], "drafts": ["B.", "C."], "marks": [1, 3]})
+    (tmp_path / "one.jsonl").write_text(f"{good}\n{line}\n")
+    with pytest.raises(ValueError, match=r"one\.jsonl, line 2: no marked drafts"):
+        read_marked_drafts(tmp_path)
+
+
+def test_the_anchor_holds_one_language_only(space):
+    anchor = Anchor(copy.deepcopy(space.encoder), language=4)
+    source = pad([np.array([4, 6, 7, EOS]), np.array([5, 8, EOS])])
+    batch = Batch(source, source != PAD, source, source, torch.arange(2), 0)
+    assert space.losses(batch, noise=0.0, anchor=anchor)["drift"].item() == 0
+    vectors = space.encoder(source, batch.source_mask)
+    moved = vectors + torch.tensor([[0.0], [1.0]])
+    assert anchor.drift(moved, batch).item() == pytest.approx(0, abs=1e-10), "the other language is free"
+    assert anchor.drift(2 * vectors, batch).item() == pytest.approx(1, abs=1e-5)
+    assert Anchor(anchor.encoder, language=9).drift(vectors, batch).item() == 0
