@@ -1,7 +1,7 @@
 import type { DecodedSentence } from '../space/space'
 
 /** As many words in a row say again what the text has said; of a shorter sentence all. */
-const repeated = 4
+const repeated = 3
 
 /** Their nouns begin with a capital, so that a capital says nothing of names. */
 const capitalizesNouns = /^(deu|ltz)_/

@@ -106,7 +106,7 @@ export interface TextSettings {
   textTemperature?: number
   /**
    * How many sentences are drawn for each concept, 1 to 64; the one with the highest log-probability over the square root of its number of tokens is
-   * kept. Where a text is continued, those come last that say again what the text has said (four words in a row, or all of fewer), and before them
+   * kept. Where a text is continued, those come last that say again what the text has said (three words in a row, or all of fewer), and before them
    * those with a name inside that the text does not have. Default 1.
    */
   textDrafts?: number

@@ -115,6 +115,9 @@ class DecoderConfig:
     marks_texts: int = 10  # texts with marked drafts a micro-batch
     marks_sharpness: float = 1.0  # of differences in score
     marks_margin: float = 0.4  # for each mark between two drafts
+    marks_commonness: float = (
+        0.12  # marks that a draft loses for each time that e times as many texts have it
+    )
     marks_noise: float = 0.1  # on the prediction, in normalised units, as drafts are drawn
     learning_rate: float = 7e-4
     warmup_steps: int = 50

@@ -2,7 +2,7 @@
 
 import re
 
-REPEATED = 4  # as many words in a row say again what the text has said; of a shorter sentence all
+REPEATED = 3  # as many words in a row say again what the text has said; of a shorter sentence all
 _WORD = re.compile(r"[^\W_]+")
 _INSIDE = re.compile(r"(?:[^\W_]|[,;'’]|,[\"”»]) +$")  # before a word that does not begin a sentence
 
@@ -19,16 +19,18 @@ def least_faulty(drafts: list[str], text: list[str]) -> list[int]:
     def faults(draft: str) -> int:
         if not draft.strip():
             return 4
-        said = words(draft)
-        runs = [
-            in_a_row(said[at : at + REPEATED])
-            for at in range(min(len(said), max(1, len(said) - REPEATED + 1)))
-        ]
-        repeats = any(run in sentence for run in runs for sentence in told)
+        repeats = any(run in sentence for run in word_runs(draft) for sentence in told)
         return 2 * repeats + any(name not in known for name in names(draft))
 
     counted = [faults(draft) for draft in drafts]
     return [index for index, count in enumerate(counted) if count == min(counted)]
+
+
+def word_runs(sentence: str, length: int = REPEATED) -> list[str]:
+    """Each `length` words in a row; all of a shorter sentence."""
+    said = words(sentence)
+    count = min(len(said), max(1, len(said) - length + 1))
+    return [in_a_row(said[at : at + length]) for at in range(count)]
 
 
 def words(sentence: str) -> list[str]:

@@ -46,7 +46,7 @@ KINDS = {
     "quant-lcm-d": "a Quant-LCM-d",
 }
 SUMMARISERS = ("base-lcm", "two-tower")
-TEXT = {"temperature": 0.5, "topP": 0.95, "drafts": 8}
+TEXT = {"temperature": 0.6, "topP": 0.95, "drafts": 16}
 # Greedy: the reference's score of a beam, divided by the length, adds words to sentences of a small decoder (model card).
 STOPPING = {"endOfTextThreshold": 0.9, "stopOnRepetitionThreshold": 0.9, "beam": 1}
 # The paper's for several sentences (lcm.md §7); -c's temperature is its 0.005 over the mean squared length of a centred SONAR concept.

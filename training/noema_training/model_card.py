@@ -207,7 +207,7 @@ def _arithmetic(counted: dict) -> str:
 
 def _marks(marks: dict) -> str:
     return (
-        f"{marks['drafts']:,} drafts of the sentence after {marks['texts']:,} held-out beginnings (`training/marks`), drawn by the mini before this one "
+        f"{marks['drafts']:,} drafts of the sentence after {marks['texts']:,} held-out beginnings (`training/marks`), drawn by minis before this one "
         "and marked by reading: 3 follows naturally, 2 is passable, 1 does not belong there, 0 is broken or nonsense. Mean mark of the draft "
         f"that base-lcm keeps of each beginning's (by the score alone, `preferences.py`): **{marks['kept']:.2f}**; of all drafts "
         f"{marks['all']:.2f}, of the best of each {marks['best']:.2f}."

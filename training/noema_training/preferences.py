@@ -2,9 +2,12 @@
 
 The score is that by which drafts are also chosen (`ExportedSpace.draft`): the log-probability over the square root of the number of pieces.
 No reference model is needed, as in SimPO (Meng et al. 2024, arXiv 2405.14734, eq. 6), where the score is the mean and the better answer has
-won; here it has the higher mark, and the margin grows with the difference.
+won; here it has the higher mark, and the margin grows with the difference. What is said everywhere ("I will help you") is worth less than
+its mark: readers find it fitting each time, and a text of nothing else is dull.
 """
 
+import math
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +19,7 @@ from .base_lcm import BaseLcm
 from .batches import pad
 from .concepts import encode_rows
 from .config import EOS, PAD, DecoderConfig
+from .drafts import word_runs
 from .marked_drafts import MarkedDrafts, read_marked_drafts
 from .sonar import Decoder
 from .space import Space, load_space
@@ -24,11 +28,12 @@ from .tuned import load_base_lcm
 
 BATCH_TOKENS = 12_000
 MOST_PIECES = 60
+COMMON = 4  # words in a row that make drafts alike
 TEXTS = 64  # scored at once in validation
 
 
 class Preferences:
-    """Marked drafts as tensors: of each text its raw concepts; of each draft its pieces and mark."""
+    """Marked drafts as tensors: of each text its raw concepts; of each draft its pieces, mark and commonness."""
 
     def __init__(self, marked: list[MarkedDrafts], space: Space, work: Path, device: str = "cpu"):
         tokenizer = load_tokenizer(work)
@@ -46,6 +51,7 @@ class Preferences:
         self.lengths = torch.tensor([len(row) for row in rows], device=device)
         self.pieces = encode([draft for entry in marked for draft in entry.drafts])
         self.marks = torch.tensor([mark for entry in marked for mark in entry.marks], device=device)
+        self.commonness = torch.tensor(commonness(marked), device=device)
         self.starts = np.cumsum([0, *(len(entry.drafts) for entry in marked)])
 
     def __len__(self) -> int:
@@ -54,7 +60,7 @@ class Preferences:
     def score(
         self, model: BaseLcm, decoder: Decoder, picked: np.ndarray, noise: float = 0.0
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Of all drafts of the picked texts: which of these it belongs to, its mark and its score [drafts]."""
+        """Of all drafts of the picked texts: which of these it belongs to, its index and its score [drafts]."""
         counts = np.diff(self.starts)[picked]
         drafts = np.concatenate([np.arange(self.starts[i], self.starts[i + 1]) for i in picked])
         owners = torch.from_numpy(np.repeat(np.arange(len(picked)), counts)).to(self.device)
@@ -70,16 +76,18 @@ class Preferences:
         logits = decoder.logits(decoder.hidden(inputs, vectors)[kept]).float()
         logs = -F.cross_entropy(logits, labels[kept], reduction="none")
         sums = logs.new_zeros(len(rows)).index_add(0, kept.nonzero()[:, 0], logs)
-        return owners, self.marks[drafts], sums / kept.sum(1).sqrt()
+        return owners, torch.from_numpy(drafts).to(self.device), sums / kept.sum(1).sqrt()
 
     def loss(self, model: BaseLcm, decoder: Decoder, picked: np.ndarray, config: DecoderConfig) -> Tensor:
-        """Mean over all pairs of drafts with different marks for one text."""
-        owners, marks, scores = self.score(model, decoder, picked, config.marks_noise)
-        better, worse = ((owners[:, None] == owners) & (marks[:, None] > marks)).nonzero(as_tuple=True)
+        """Mean over all pairs of drafts for one text, weighed by how much more the one is worth than the other."""
+        owners, drafts, scores = self.score(model, decoder, picked, config.marks_noise)
+        worth = self.marks[drafts] - config.marks_commonness * self.commonness[drafts]
+        better, worse = ((owners[:, None] == owners) & (worth[:, None] > worth)).nonzero(as_tuple=True)
         if not len(better):
             return scores.sum() * 0
-        margin = config.marks_margin * (marks[better] - marks[worse])
-        return F.softplus(margin - config.marks_sharpness * (scores[better] - scores[worse])).mean()
+        ahead = worth[better] - worth[worse]
+        missing = config.marks_margin * ahead - config.marks_sharpness * (scores[better] - scores[worse])
+        return (ahead * F.softplus(missing)).sum() / ahead.sum()
 
     @torch.no_grad()
     def validated(self, model: BaseLcm, decoder: Decoder) -> dict[str, float]:
@@ -87,11 +95,18 @@ class Preferences:
         found = []
         for start in range(0, len(self), TEXTS):
             picked = np.arange(start, min(start + TEXTS, len(self)))
-            owners, marks, scores = self.score(model, decoder, picked)
+            owners, drafts, scores = self.score(model, decoder, picked)
             for number in range(len(picked)):
                 own = owners == number
-                found.append(marks[own][scores[own].argmax()].item())
+                found.append(self.marks[drafts[own][scores[own].argmax()]].item())
         return {"valid_mark": round(float(np.mean(found)), 4)} if found else {}
+
+
+def commonness(marked: list[MarkedDrafts]) -> list[float]:
+    """Of each draft, in order: ln of how many texts have the most common run of its words (`drafts.py`) among their drafts."""
+    runs = [[set(word_runs(draft, COMMON)) for draft in entry.drafts] for entry in marked]
+    texts = Counter(run for drafts in runs for run in set().union(*drafts))
+    return [math.log(max((texts[run] for run in draft), default=1)) for drafts in runs for draft in drafts]
 
 
 def judge(work: Path) -> dict[str, float]:

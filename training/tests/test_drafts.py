@@ -25,7 +25,12 @@ def test_names_that_the_text_does_not_have_come_later():
 
 def test_what_says_again_what_a_sentence_says_comes_last():
     assert kept("“I am sorry.”", "Then Ben came.") == "Then Ben came."
-    for again in ("The old dog ran away!", "Then the old dog ran.", '"I am sorry," said Mia.'):
+    for again in (
+        "The old dog ran away!",
+        "Then the old dog ran.",
+        '"I am sorry," said Mia.',
+        "I am sorry for it.",
+    ):
         assert kept(again, "He smiled.") == "He smiled."
-    for fine in ("The old dog sat there.", "Mia had one red hat.", "I am sorry for it.", "Run away!"):
+    for fine in ("The old dog sat there.", "Mia had one red hat.", "I am so sorry.", "Run away!"):
         assert kept(fine, "He smiled.") == fine

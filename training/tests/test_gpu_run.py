@@ -173,8 +173,8 @@ def test_loader_processes_and_mixed_precision_train(packed, tmp_path):
     run(work, "encode")
     run(work, "normalizer")
     profile = replace(PROFILES["test"], two_tower=replace(PROFILES["test"].two_tower, decoder_weight=0.1))
-    for trainer in (train_base_lcm, train_two_tower, train_token_lm):
-        result = trainer(work, profile, Run(max_steps=3, **common))
+    for train in (train_base_lcm, train_two_tower, train_token_lm):
+        result = train(work, profile, Run(max_steps=3, **common))
         assert result["step"] == 3 and np.isfinite(result["tokens"])
 
 

@@ -2,6 +2,8 @@
 
 import copy
 import json
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from noema_training.base_lcm import BaseLcm
 from noema_training.batches import Batch, pad
 from noema_training.config import EOS, PAD, PROFILES
 from noema_training.marked_drafts import MarkedDrafts, read_marked_drafts
-from noema_training.preferences import Preferences
+from noema_training.preferences import Preferences, commonness
 from noema_training.space import Anchor, Space
 
 WORDS = ["a", "fox", "saw", "the", "moon", "and", "slept", "on", "old", "wet", "hill"]
@@ -57,8 +59,9 @@ MARKED = [
 
 def test_a_score_is_the_log_probability_of_pieces_and_end_over_the_root_of_their_number(work, space, model):
     preferences = Preferences(MARKED, space, work)
-    owners, marks, scores = preferences.score(model, space.decoder, np.array([1, 0]))
-    assert owners.tolist() == [0, 0, 0, 1, 1] and marks.tolist() == [1, 0, 3, 2, 0]
+    owners, drafts, scores = preferences.score(model, space.decoder, np.array([1, 0]))
+    assert owners.tolist() == [0, 0, 0, 1, 1] and drafts.tolist() == [2, 3, 4, 0, 1]
+    assert preferences.marks[drafts].tolist() == [1, 0, 3, 2, 0]
     tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
 
     def encode(sentence: str) -> torch.Tensor:
@@ -95,6 +98,30 @@ def test_training_makes_the_better_draft_likelier(work, space, model):
 def test_drafts_with_equal_marks_teach_nothing(work, space, model):
     preferences = Preferences(MARKED, space, work)
     assert preferences.loss(model, space.decoder, np.array([2]), PROFILES["test"].decoder).item() == 0
+
+
+def test_what_is_said_everywhere_is_worth_less(work, space, model):
+    texts = [(f"the {word}",) for word in ("fox", "moon", "hill")]
+    drafts = [
+        ("a fox saw the moon", "old moon"),
+        ("the fox saw the moon", "the hill"),
+        ("wet fox saw the moon", "a hill"),
+    ]
+    marked = [MarkedDrafts(text, two, (2, 2)) for text, two in zip(texts, drafts, strict=True)]
+    assert commonness(marked) == [pytest.approx(x) for x in (math.log(3), 0, math.log(3), 0, math.log(3), 0)]
+    assert commonness([MarkedDrafts(("a fox",), ("...", "a hill"), (0, 1))]) == [0, 0], "one without words"
+    preferences, config = Preferences(marked, space, work), PROFILES["test"].decoder
+    scores = preferences.score(model, space.decoder, np.array([0]))[2].tolist()
+    ahead = config.marks_commonness * math.log(3)
+    wanted = math.log1p(
+        math.exp(config.marks_margin * ahead - config.marks_sharpness * (scores[1] - scores[0]))
+    )
+    loss = preferences.loss(model, space.decoder, np.array([0]), replace(config, marks_noise=0.0))
+    assert loss.item() == pytest.approx(wanted, abs=1e-5)
+    assert (
+        preferences.loss(model, space.decoder, np.array([0]), replace(config, marks_commonness=0.0)).item()
+        == 0
+    )
 
 
 def test_without_marked_drafts_there_is_nothing_to_validate(work, space, model):
