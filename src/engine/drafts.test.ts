@@ -42,6 +42,6 @@ test('a draft that says again what a sentence says comes last', () => {
   expect(kept(['“I am sorry.”', 'Then Ben came.'])).toBe('Then Ben came.')
   for (const again of ['The old dog ran away!', 'Then the old dog ran.', '“I am sorry,” said Mia.', 'I am sorry for it.'])
     expect(kept([again, 'He smiled.'])).toBe('He smiled.')
-  for (const fine of ['The old dog sat there.', 'Mia had one red hat.', 'I am so sorry.', 'Run away!'])
+  for (const fine of ['That old dog sat there.', 'Mia had one red hat.', 'I am so sorry.', 'Run away!'])
     expect(kept([fine, 'He smiled.'])).toBe(fine)
 })

@@ -20,7 +20,7 @@ from .batches import pad
 from .concepts import encode_rows
 from .config import EOS, PAD, DecoderConfig
 from .drafts import word_runs
-from .marked_drafts import MarkedDrafts, read_marked_drafts
+from .marked_drafts import MARKS, MarkedDrafts, read_marked_drafts
 from .sonar import Decoder
 from .space import Space, load_space
 from .tokenizer import language_ids, load_tokenizer
@@ -109,9 +109,14 @@ def commonness(marked: list[MarkedDrafts]) -> list[float]:
     return [math.log(max((texts[run] for run in draft), default=1)) for drafts in runs for draft in drafts]
 
 
-def judge(work: Path) -> dict[str, float]:
-    """On held-out marked drafts: the mean mark of those that the models of a work directory keep, of all, and of the best there are."""
-    held_out = [entry for entry in read_marked_drafts() if entry.is_held_out]
+def judge(work: Path, folder: Path = MARKS) -> dict[str, float]:
+    """On held-out marked drafts: the mean mark of those that the models of a work directory keep, of all, and of the best there are.
+
+    Empty where the folder has none.
+    """
+    held_out = [entry for entry in read_marked_drafts(folder) if entry.is_held_out]
+    if not held_out:
+        return {}
     space, model = load_space(work), load_base_lcm(work)[0].eval()
     kept = Preferences(held_out, space, work).validated(model, space.decoder)["valid_mark"]
     return {

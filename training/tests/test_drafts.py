@@ -32,5 +32,5 @@ def test_what_says_again_what_a_sentence_says_comes_last():
         "I am sorry for it.",
     ):
         assert kept(again, "He smiled.") == "He smiled."
-    for fine in ("The old dog sat there.", "Mia had one red hat.", "I am so sorry.", "Run away!"):
+    for fine in ("That old dog sat there.", "Mia had one red hat.", "I am so sorry.", "Run away!"):
         assert kept(fine, "He smiled.") == fine

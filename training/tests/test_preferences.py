@@ -15,7 +15,7 @@ from noema_training.base_lcm import BaseLcm
 from noema_training.batches import Batch, pad
 from noema_training.config import EOS, PAD, PROFILES
 from noema_training.marked_drafts import MarkedDrafts, read_marked_drafts
-from noema_training.preferences import Preferences, commonness
+from noema_training.preferences import Preferences, commonness, judge
 from noema_training.space import Anchor, Space
 
 WORDS = ["a", "fox", "saw", "the", "moon", "and", "slept", "on", "old", "wet", "hill"]
@@ -126,6 +126,7 @@ def test_what_is_said_everywhere_is_worth_less(work, space, model):
 
 def test_without_marked_drafts_there_is_nothing_to_validate(work, space, model):
     assert Preferences([], space, work).validated(model, space.decoder) == {}
+    assert judge(work, work) == {}
 
 
 def test_the_shipped_marks_are_read_and_a_tenth_is_held_out():
