@@ -59,8 +59,8 @@ def model_card(work: Path, manifest: dict, scores: dict) -> str:
         + ", ".join(f"{name} {value}" for name, value in concept["architecture"].items())
         + ".",
         *_base_lcm(manifest),
-        f"- Default concept model: {manifest['defaultConceptModel']}. `evaluate` takes the one with the higher CA-r on the held-out "
-        "stories (below), of its drafts where it draws them, unless it is told otherwise.",
+        f"- Default concept model: {manifest['defaultConceptModel']}. `evaluate` takes the one with the higher CA on the held-out "
+        "stories (below), unless it is told otherwise.",
         f"- Default decoding of two-tower: `{json.dumps(concept['decoding'])}`"
         + (", chosen on the held-out worlds (below)." if scores["tuning"] else "."),
         "## Training text and attribution",
