@@ -7,7 +7,7 @@ import torch
 
 from .arithmetic import sentence_arithmetic
 from .comparison_card import comparison, summaries, table
-from .curves import curves
+from .curves import NO_LOSSES, curves
 from .short_stories import load_short_stories
 from .worlds import is_held_out, load_worlds
 
@@ -171,9 +171,7 @@ def _training(work: Path) -> str:
         log = work / f"{step}.log.jsonl"
         lines_of_log = log.read_text().splitlines() if log.exists() else []
         last = json.loads(lines_of_log[-1]) if lines_of_log else {}
-        losses = ", ".join(
-            f"{k} {v:.3f}" for k, v in last.items() if k not in ("step", "seconds", "scale", "finished")
-        )
+        losses = ", ".join(f"{name} {value:.3f}" for name, value in last.items() if name not in NO_LOSSES)
         lines.append(
             f"- `python -m noema_training {step}`: {saved['step']:,} steps in {minutes:.0f} minutes; last averages: {losses}."
         )
