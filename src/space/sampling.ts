@@ -56,7 +56,7 @@ export class SampledSequence implements TokenSearch {
 
   /**
    * One: its score is the log-probability of its tokens after the prefix, whatever the temperature, over the square root of their number. The mean prefers
-   * long sentences and the sum short ones; readers' marks of drafts speak for what lies between (model card of `mini`).
+   * long sentences and the sum short ones; marks of drafts speak for what lies between (model card of `mini`).
    */
   get hypotheses(): Hypothesis[] {
     if (!this.#done) return []

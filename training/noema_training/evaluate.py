@@ -77,7 +77,7 @@ def evaluate(work: Path, folder: Path, limit: int | None = None, default: str | 
 def better_model(names: list[str], comparison: dict) -> str:
     """Of those compared, the concept model with the best CA on the stories.
 
-    Not CA-r, that of what is said: readers' marks of drafts and nearness to the prediction do not agree (model card of mini).
+    Not CA-r, that of what is said: marks of drafts and nearness to the prediction do not agree (model card of mini).
     """
     models = comparison["teacher_forced"]["stories"]["models"]
     return max((name for name in names if name in models), key=lambda name: models[name]["ca"])

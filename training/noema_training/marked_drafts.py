@@ -1,7 +1,7 @@
 """Marked drafts in training/marks: what was drawn as the next sentence of simple openings, and how well each draft follows.
 
 A line of a file is one JSON object: `text`, the sentences so far; `drafts`, sentences that a mini drew to follow them; `marks`, one a
-draft, given by reading: 3 follows naturally, 2 is passable, 1 is a sentence that does not belong there, 0 is broken or nonsense.
+draft, given by a language model: 3 follows naturally, 2 is passable, 1 is a sentence that does not belong there, 0 is broken or nonsense.
 """
 
 import json

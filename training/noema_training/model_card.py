@@ -16,7 +16,7 @@ DATA = """\
 |---|---|---|---|
 | stories told from the world grammars in `training/worlds` | space, concept models | written for Noema | CC0 1.0 |
 | short stories and their summaries in `training/stories` | space, concept models | written for Noema | CC0 1.0 |
-| marked drafts in `training/marks` | decoder, base-lcm | drawn by mini, begun and marked for Noema | CC0 1.0 |
+| marked drafts in `training/marks` | decoder, base-lcm | begun and marked by language models for Noema, drawn by mini | CC0 1.0 |
 | English-French, -German, -Spanish sentence pairs | space | Tatoeba contributors (tatoeba.org), extracts by manythings.org/anki | CC BY 2.0 FR |
 | single sentences in the four languages | space | Mozilla Common Voice (CC0 1.0), Tatoeba (CC BY 2.0 FR), ELTeC novels (CC BY 4.0, texts public domain), English Wikipedia 2021 (CC BY-SA 3.0) | as stated |
 """
@@ -205,8 +205,8 @@ def _arithmetic(counted: dict) -> str:
 
 def _marks(marks: dict) -> str:
     return (
-        f"{marks['drafts']:,} drafts of the sentence after {marks['texts']:,} held-out beginnings (`training/marks`), drawn by minis before this one "
-        "and marked by reading: 3 follows naturally, 2 is passable, 1 does not belong there, 0 is broken or nonsense. Mean mark of the draft "
+        f"{marks['drafts']:,} drafts of the sentence after {marks['texts']:,} held-out beginnings (`training/marks`), drawn by earlier checkpoints "
+        "and marked by language models: 3 follows naturally, 2 is passable, 1 does not belong there, 0 is broken or nonsense. Mean mark of the draft "
         f"that base-lcm keeps of each beginning's (by the score alone, `preferences.py`): **{marks['kept']:.2f}**; of all drafts "
         f"{marks['all']:.2f}, of the best of each {marks['best']:.2f}."
     )

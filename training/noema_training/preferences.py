@@ -3,7 +3,7 @@
 The score is that by which drafts are also chosen (`ExportedSpace.draft`): the log-probability over the square root of the number of pieces.
 No reference model is needed, as in SimPO (Meng et al. 2024, arXiv 2405.14734, eq. 6), where the score is the mean and the better answer has
 won; here it has the higher mark, and the margin grows with the difference. What is said everywhere ("I will help you") is worth less than
-its mark: readers find it fitting each time, and a text of nothing else is dull.
+its mark: it is found fitting each time, and a text of nothing else is dull.
 """
 
 import math
