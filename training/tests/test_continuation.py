@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 
 from noema_training.comparison import continuation
@@ -80,6 +81,27 @@ def test_drafts_are_drawn_and_the_likeliest_kept():
     assert {draw(64, 1.0, seed) for seed in range(5)} == {"1 1"}
     assert {draw(1, 0.4, seed) for seed in range(5)} == {"1 1"}
     assert draw(64, 1.0, before=["1 1"]) != "1 1"
+
+
+@pytest.mark.parametrize(("each", "wanted"), [(-0.2625, "1"), (-0.2375, "2 2 2 2 2 2 2")])
+def test_a_draft_is_scored_without_temperature_over_the_root_of_its_length(each, wanted):
+    """Of one piece and the end at -0.5 each, and seven and the end: the mean prefers the long one both times, the sum the short one."""
+
+    class Drawn(ExportedSpace):
+        def __init__(self):
+            self.tokenizer = self
+
+        def decode_ids(self, embeddings, language, max_pieces=60, choose=None):
+            likely = np.exp(np.array([-0.5, each], np.float32))
+            for _ in range(8):
+                choose(np.log(np.stack([likely, 1 - likely], 1)))
+            return [[1], [2] * 7]
+
+        def decode(self, ids):
+            return " ".join(map(str, ids))
+
+    text = {"temperature": 0.5, "topP": 0.0, "drafts": 2}
+    assert Drawn().draft(np.zeros(2), text, torch.Generator().manual_seed(0), []) == wanted
 
 
 def test_nucleus_keeps_the_piece_that_exceeds_the_share():
