@@ -158,14 +158,13 @@ def train(task: Task, work: Path, run: Run) -> dict:
             saved_at = elapsed
             if run.on_save:
                 run.on_save()
-    if first and not (task.validate and spent):
-        save(task, average, step, elapsed, checkpoint)
-    distributed.barrier()
     result = {"step": step, "seconds": round(elapsed, 1), "finished": spent}
     result |= {name: value.item() for name, value in task.averages.items()}
-    if task.validate and spent and first:
-        result |= _validated(task, average, step)
+    if first:
+        if task.validate and spent:
+            result |= _validated(task, average, step)
         save(task, average, step, elapsed, checkpoint)
+    distributed.barrier()  # the next step may read the checkpoint in every process
     if first:
         print(json.dumps(result), file=log, flush=True)
     return result
