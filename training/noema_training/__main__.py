@@ -5,7 +5,7 @@ import json
 import os
 from pathlib import Path
 
-from .config import PROFILES
+from .profiles import PROFILES
 
 STEPS = (
     "prepare",
@@ -15,6 +15,7 @@ STEPS = (
     "encode",
     "normalizer",
     "base-lcm",
+    "draw",
     "decoder",
     "average",
     "two-tower",
@@ -80,6 +81,12 @@ def _step(args: argparse.Namespace) -> dict:
         from .concepts import fit_normalizer
 
         return fit_normalizer(work)
+    if args.step == "draw":
+        from .drawing import draw
+
+        if args.data is None:
+            raise ValueError("draw needs --data: a file of openings, one a line")
+        return draw(work, args.out, args.data, args.limit, args.seed)
     if args.step == "average":
         from .tuned import average
 
@@ -177,7 +184,7 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--data",
         type=Path,
-        help="pairs/, sentences/, documents/ (prepare), packed file (all), parts (unpack), other work directory (average)",
+        help="pairs/, sentences/, documents/ (prepare), packed file (all), parts (unpack), openings (draw), other work directory (average)",
     )
     parser.add_argument(
         "--out", type=Path, help="model folder; file (pack); folder for weights (all, collect)"

@@ -1,4 +1,4 @@
-"""Sizes and schedules of the profiles, in one place."""
+"""Sizes of the models and recipes of their training."""
 
 from dataclasses import dataclass, field
 
@@ -104,20 +104,21 @@ class DecoderConfig:
 
     window: int = 40
     batch_documents: int = 8
-    batch_tokens: int = 1600
+    batch_tokens: int = 800
     micro_batches: int = 4
-    decoded_positions: int = 80  # predictions a micro-batch
+    decoded_positions: int = 160  # predictions a micro-batch
     predicted_weight: float = 0.8
     drift_weight: float = 5.0  # of what the encoder's English vectors may move by, squared
     contrastive_weight: float = 0.3  # drafts are chosen by what lies near a prediction
     blur: float = 0.3  # largest noise on the context and on the decoded prediction, in normalised units
     marks_weight: float = 1.0  # of the loss on marked drafts (`preferences.py`); 0 leaves them out
-    marks_texts: int = 10  # texts with marked drafts a micro-batch
+    marks_texts: int = 13  # texts with marked drafts a micro-batch
     marks_sharpness: float = 1.0  # of differences in score
     marks_margin: float = 0.4  # for each mark between two drafts
     marks_commonness: float = (
-        0.12  # marks that a draft loses for each time that e times as many texts have it
+        0.16  # marks that a draft loses for each time that e times as many texts have it
     )
+    written_weight: float = 0.5  # of the cross-entropy of written sentences, beside that of marks
     marks_noise: float = 0.1  # on the prediction, in normalised units, as drafts are drawn
     learning_rate: float = 7e-4
     warmup_steps: int = 50
@@ -249,156 +250,3 @@ class Profile:
     int8: bool = False  # how the exported space stores its matrices: int8 with a scale a row, else f16
     bf16: bool = False
     loader_processes: int = 0
-
-
-PROFILES = {
-    "test": Profile(
-        space=SpaceConfig(
-            dim=64, layers=2, heads=4, ffn=128, vocabulary=600, batch_tokens=400, warmup_steps=10, minutes=0.1
-        ),
-        two_tower=TwoTowerConfig(
-            model_dim=64,
-            context_layers=2,
-            denoiser_layers=2,
-            ffn_inner=256,
-            window=32,
-            batch_documents=4,
-            warmup_steps=10,
-            minutes=0.1,
-        ),
-        base_lcm=BaseLcmConfig(
-            model_dim=64,
-            layers=2,
-            ffn_inner=256,
-            window=32,
-            batch_documents=4,
-            decoded_positions=16,
-            warmup_steps=10,
-            minutes=0.1,
-        ),
-        decoder=DecoderConfig(
-            window=32,
-            batch_documents=4,
-            batch_tokens=200,
-            decoded_positions=16,
-            marks_texts=4,
-            warmup_steps=10,
-            minutes=0.1,
-        ),
-        one_tower=OneTowerConfig(
-            model_dim=64,
-            layers=2,
-            timestep_embed_dim=32,
-            ffn_inner=256,
-            window=32,
-            batch_documents=4,
-            warmup_steps=10,
-            minutes=0.1,
-        ),
-        quantizer=QuantizerConfig(codebooks=4, units=16, iterations=8, batch_rows=256, minutes=0.5),
-        quant_lcm=QuantLcmConfig(
-            model_dim=64,
-            layers=2,
-            codebook_embed_dim=32,
-            ffn_inner=256,
-            window=32,
-            batch_documents=4,
-            warmup_steps=10,
-            minutes=0.1,
-        ),
-        token_lm=TokenLmConfig(
-            layers=2, max_tokens=64, batch_tokens=200, micro_batches=1, warmup_steps=10, minutes=0.1
-        ),
-        languages=("en", "fr", "de", "es", "pt"),
-        documents={"tales": 5, "encyclopedia": 5, "dialogues": 5},
-        tellings=3,
-        valid_tellings=1,
-        short_tellings=1,
-        summary_tellings=1,
-        marks=8,
-        encyclopedia_summaries=5,
-        tokenizer_sentences=20_000,
-    ),
-    "fixture": Profile(
-        space=SpaceConfig(
-            dim=96,
-            layers=2,
-            ffn=256,
-            vocabulary=1200,
-            batch_tokens=1000,
-            micro_batches=2,
-            learning_rate=4e-3,
-            warmup_steps=50,
-            minutes=12.0,
-        ),
-        two_tower=TwoTowerConfig(
-            model_dim=64,
-            context_layers=2,
-            denoiser_layers=2,
-            ffn_inner=192,
-            window=24,
-            micro_batches=2,
-            minutes=2.0,
-        ),
-        base_lcm=BaseLcmConfig(
-            model_dim=64,
-            layers=2,
-            ffn_inner=192,
-            window=24,
-            batch_documents=8,
-            micro_batches=2,
-            decoded_positions=48,
-            minutes=2.0,
-        ),
-        documents={},
-        worlds=16,
-        tellings=40,
-        valid_tellings=2,
-        short_tellings=0,
-        summary_tellings=0,
-        encyclopedia_summaries=0,
-        tokenizer_sentences=40_000,
-    ),
-    "cpu": Profile(),
-    "gpu": Profile(
-        space=SpaceConfig(
-            dim=384,
-            layers=6,
-            heads=6,
-            ffn=1536,
-            vocabulary=16_000,
-            batch_tokens=32_000,
-            micro_batches=1,
-            negatives=0,
-            max_pieces=80,
-            learning_rate=1.5e-3,
-            warmup_steps=300,
-        ),
-        two_tower=TwoTowerConfig(
-            context_layers=3,
-            denoiser_layers=3,
-            batch_documents=128,
-            micro_batches=1,
-            decoder_weight=0.1,
-            decoded_positions=1024,
-        ),
-        base_lcm=BaseLcmConfig(layers=6, batch_documents=256, micro_batches=1, decoded_positions=4096),
-        decoder=DecoderConfig(
-            batch_documents=256, batch_tokens=32_000, micro_batches=1, decoded_positions=4096
-        ),
-        one_tower=OneTowerConfig(batch_documents=128, micro_batches=1),
-        quantizer=QuantizerConfig(units=1024, sentences=2_000_000, batch_rows=65_536),
-        quant_lcm=QuantLcmConfig(batch_documents=128, micro_batches=1),
-        token_lm=TokenLmConfig(batch_tokens=65_000, micro_batches=1),
-        sentences={"en": 400_000, "fr": 120_000, "de": 80_000, "es": 70_000, "it": 15_000, "pt": 60_000},
-        max_words=40,
-        documents={"novels": 2500, "tales": 1500, "encyclopedia": 6000, "dialogues": 8000},
-        tellings=300,
-        short_tellings=40,
-        summary_tellings=5,
-        encyclopedia_summaries=6000,
-        int8=True,
-        bf16=True,
-        loader_processes=8,
-    ),
-}

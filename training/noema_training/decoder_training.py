@@ -25,7 +25,7 @@ from .config import Profile
 from .documents import SentenceTokens
 from .marked_drafts import read_marked_drafts
 from .optim import Optimizer
-from .preferences import Preferences
+from .preferences import Preferences, judged_of
 from .sonar import Decoder, Encoder
 from .space import WEIGHTS, Anchor, load_space
 from .tokenizer import language_ids, load_tokenizer
@@ -68,8 +68,8 @@ def train_decoder(work: Path, profile: Profile, run: Run, batch_documents: int |
     tokens, held_out = (SentenceTokens(work, split, run.device) for split in ("train", "valid"))
     marked = read_marked_drafts(limit=profile.marks) if config.marks_weight else []
     learned, judged = (
-        Preferences([entry for entry in marked if entry.is_held_out == held], space, work, run.device)
-        for held in (False, True)
+        Preferences(entries, space, work, run.device)
+        for entries in ([entry for entry in marked if not entry.is_held_out], judged_of(marked))
     )
     token_rows = load_rows(work / "tokens", "train")
 

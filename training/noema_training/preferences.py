@@ -8,6 +8,8 @@ its mark: it is found fitting each time, and a text of nothing else is dull.
 
 import math
 from collections import Counter
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -28,12 +30,16 @@ from .tuned import load_base_lcm
 
 BATCH_TOKENS = 12_000
 MOST_PIECES = 60
+WRITTEN = -1
 COMMON = 4  # words in a row that make drafts alike
 TEXTS = 64  # scored at once in validation
 
 
 class Preferences:
-    """Marked drafts as tensors: of each text its raw concepts; of each draft its pieces, mark and commonness."""
+    """Marked drafts as tensors: of each text its raw concepts; of each draft its pieces, mark and commonness.
+
+    A written sentence stands after the drafts of its text and has the mark WRITTEN.
+    """
 
     def __init__(self, marked: list[MarkedDrafts], space: Space, work: Path, device: str = "cpu"):
         tokenizer = load_tokenizer(work)
@@ -49,10 +55,12 @@ class Preferences:
         ).to(device)
         self.texts = nn.utils.rnn.pad_sequence([vectors[row] for row in rows] or [vectors], batch_first=True)
         self.lengths = torch.tensor([len(row) for row in rows], device=device)
-        self.pieces = encode([draft for entry in marked for draft in entry.drafts])
-        self.marks = torch.tensor([mark for entry in marked for mark in entry.marks], device=device)
-        self.commonness = torch.tensor(commonness(marked), device=device)
-        self.starts = np.cumsum([0, *(len(entry.drafts) for entry in marked)])
+        sentences = [(*entry.drafts, *([entry.written] if entry.written else [])) for entry in marked]
+        marks = [(*entry.marks, *([WRITTEN] if entry.written else [])) for entry in marked]
+        self.pieces = encode(list(chain(*sentences)))
+        self.marks = torch.tensor(list(chain(*marks)), device=device)
+        self.commonness = torch.tensor(commonness(sentences), device=device)
+        self.starts = np.cumsum([0, *map(len, sentences)])
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -79,15 +87,24 @@ class Preferences:
         return owners, torch.from_numpy(drafts).to(self.device), sums / kept.sum(1).sqrt()
 
     def loss(self, model: BaseLcm, decoder: Decoder, picked: np.ndarray, config: DecoderConfig) -> Tensor:
-        """Mean over all pairs of drafts for one text, weighed by how much more the one is worth than the other."""
+        """Mean over all pairs of drafts for one text, weighed by how much more the one is worth than the other.
+
+        Plus `written_weight` times the cross-entropy a piece of the written sentences. They are in no pair: a mini finds them so much less
+        likely than its own drafts that such pairs, which push drafts down where they cannot lift the other, break its sentences.
+        """
         owners, drafts, scores = self.score(model, decoder, picked, config.marks_noise)
+        written = self.marks[drafts] == WRITTEN
+        counts = torch.tensor([len(self.pieces[i]) + 1 for i in drafts.tolist()], device=self.device)[written]
+        lost = -(scores[written] * counts.sqrt()).sum() / counts.sum().clamp(min=1)
+        total = config.written_weight * lost
+        owners, drafts, scores = owners[~written], drafts[~written], scores[~written]
         worth = self.marks[drafts] - config.marks_commonness * self.commonness[drafts]
         better, worse = ((owners[:, None] == owners) & (worth[:, None] > worth)).nonzero(as_tuple=True)
         if not len(better):
-            return scores.sum() * 0
+            return total
         ahead = worth[better] - worth[worse]
         missing = config.marks_margin * ahead - config.marks_sharpness * (scores[better] - scores[worse])
-        return (ahead * F.softplus(missing)).sum() / ahead.sum()
+        return total + (ahead * F.softplus(missing)).sum() / ahead.sum()
 
     @torch.no_grad()
     def validated(self, model: BaseLcm, decoder: Decoder) -> dict[str, float]:
@@ -102,11 +119,16 @@ class Preferences:
         return {"valid_mark": round(float(np.mean(found)), 4)} if found else {}
 
 
-def commonness(marked: list[MarkedDrafts]) -> list[float]:
-    """Of each draft, in order: ln of how many texts have the most common run of its words (`drafts.py`) among their drafts."""
-    runs = [[set(word_runs(draft, COMMON)) for draft in entry.drafts] for entry in marked]
+def commonness(sentences: list[tuple[str, ...]]) -> list[float]:
+    """Of each draft of each text, in order: ln of how many texts have the most common run of its words (`drafts.py`) among theirs."""
+    runs = [[set(word_runs(draft, COMMON)) for draft in drafts] for drafts in sentences]
     texts = Counter(run for drafts in runs for run in set().union(*drafts))
     return [math.log(max((texts[run] for run in draft), default=1)) for drafts in runs for draft in drafts]
+
+
+def judged_of(marked: list[MarkedDrafts]) -> list[MarkedDrafts]:
+    """Those held out, without written sentences."""
+    return [replace(entry, written=None) for entry in marked if entry.is_held_out and entry.marks]
 
 
 def judge(work: Path, folder: Path = MARKS) -> dict[str, float]:
@@ -114,7 +136,7 @@ def judge(work: Path, folder: Path = MARKS) -> dict[str, float]:
 
     Empty where the folder has none.
     """
-    held_out = [entry for entry in read_marked_drafts(folder) if entry.is_held_out]
+    held_out = judged_of(read_marked_drafts(folder))
     if not held_out:
         return {}
     space, model = load_space(work), load_base_lcm(work)[0].eval()

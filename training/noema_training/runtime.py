@@ -88,15 +88,10 @@ class ExportedSpace:
             texts += [self.tokenizer.decode(row).strip() for row in rows]
         return texts
 
-    def draft(
-        self,
-        embedding: np.ndarray,
-        text: dict,
-        random: torch.Generator,
-        before: list[str],
-        language: str = "eng_Latn",
-    ) -> str:
-        """Of several sentences drawn for one embedding [dim] by the manifest's `text` that which the browser keeps after `before`."""
+    def drawn(
+        self, embeddings: np.ndarray, text: dict, random: torch.Generator, language: str = "eng_Latn"
+    ) -> list[list[str]]:
+        """Of each embedding [n, dim] the sentences drawn by the manifest's `text`, that with the highest score first."""
         steps: list[Tensor] = []
 
         def choose(logits: np.ndarray) -> np.ndarray:
@@ -106,10 +101,25 @@ class ExportedSpace:
             steps.append(found.log_softmax(-1).gather(1, pieces)[:, 0])
             return pieces[:, 0].numpy()
 
-        rows = self.decode_ids(np.tile(embedding, (text["drafts"], 1)), language, choose=choose)
+        count = text["drafts"]
+        rows = self.decode_ids(np.repeat(embeddings, count, axis=0), language, choose=choose)
         logs = torch.stack(steps, 1)
         scores = [logs[i, : len(row) + 1].sum().item() / (len(row) + 1) ** 0.5 for i, row in enumerate(rows)]
-        drafts = [self.tokenizer.decode(rows[i]).strip() for i in np.argsort(scores)[::-1]]
+        orders = (
+            start + np.argsort(scores[start : start + count])[::-1] for start in range(0, len(rows), count)
+        )
+        return [[self.tokenizer.decode(rows[i]).strip() for i in order] for order in orders]
+
+    def draft(
+        self,
+        embedding: np.ndarray,
+        text: dict,
+        random: torch.Generator,
+        before: list[str],
+        language: str = "eng_Latn",
+    ) -> str:
+        """Of several sentences drawn for one embedding [dim] by the manifest's `text` that which the browser keeps after `before`."""
+        drafts = self.drawn(embedding[None], text, random, language)[0]
         return drafts[least_faulty(drafts, before)[0]]
 
 

@@ -13,10 +13,11 @@ from noema_training.base_lcm import BaseLcm
 from noema_training.base_training import base_loss, contrastive_loss
 from noema_training.concept_training import DecoderTerm, diffusion_loss, document_batches
 from noema_training.concepts import Documents
-from noema_training.config import PAD, PROFILES
+from noema_training.config import PAD
 from noema_training.decoder_loss import decoder_loss, sample_positions
 from noema_training.diffusion import cosine_alphas
 from noema_training.documents import SentenceTokens
+from noema_training.profiles import PROFILES
 from noema_training.sonar import Decoder
 from noema_training.space import Negatives
 from noema_training.space import contrastive_loss as pair_loss

@@ -8,11 +8,11 @@ import pytest
 import torch
 from make_one_tower_cases import all_cases
 
-from noema_training.config import PROFILES
 from noema_training.diffusion import Decoding, cosine_alphas
 from noema_training.interleaved import interleaved_mask
 from noema_training.one_tower import OneTower, generate_one_tower
 from noema_training.one_tower_training import one_tower_loss
+from noema_training.profiles import PROFILES
 
 CASES = Path(__file__).parents[2] / "src" / "engine" / "one-tower-cases.json"
 

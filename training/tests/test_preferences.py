@@ -13,9 +13,10 @@ from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
 
 from noema_training.base_lcm import BaseLcm
 from noema_training.batches import Batch, pad
-from noema_training.config import EOS, PAD, PROFILES
+from noema_training.config import EOS, PAD
 from noema_training.marked_drafts import MarkedDrafts, read_marked_drafts
-from noema_training.preferences import Preferences, commonness, judge
+from noema_training.preferences import Preferences, commonness, judge, judged_of
+from noema_training.profiles import PROFILES
 from noema_training.space import Anchor, Space
 
 WORDS = ["a", "fox", "saw", "the", "moon", "and", "slept", "on", "old", "wet", "hill"]
@@ -100,6 +101,34 @@ def test_drafts_with_equal_marks_teach_nothing(work, space, model):
     assert preferences.loss(model, space.decoder, np.array([2]), PROFILES["test"].decoder).item() == 0
 
 
+def test_a_written_sentence_is_learned_by_cross_entropy_and_is_in_no_pair(work, space, model):
+    config = replace(PROFILES["test"].decoder, marks_noise=0.0)
+    written = [
+        MarkedDrafts(("a fox slept",), written="the moon saw the fox"),
+        replace(MARKED[1], written="a fox"),
+    ]
+    preferences = Preferences(written, space, work)
+
+    def loss(number: int) -> float:
+        return preferences.loss(model, space.decoder, np.array([number]), config).item()
+
+    score = preferences.score(model, space.decoder, np.array([0]))[2].item()
+    assert loss(0) == pytest.approx(-config.written_weight * score * 6**0.5 / 6, abs=1e-5)
+    pairs = Preferences(MARKED, space, work).loss(model, space.decoder, np.array([1]), config).item()
+    score = preferences.score(model, space.decoder, np.array([1]))[2][-1].item()
+    assert loss(1) == pytest.approx(pairs - config.written_weight * score * 3**0.5 / 3, abs=1e-5)
+
+
+def test_held_out_marks_are_judged_without_written_sentences():
+    held = next(
+        entry
+        for entry in (replace(MARKED[0], text=(f"a fox {n}",), written="a hill") for n in range(99))
+        if entry.is_held_out
+    )
+    unmarked = MarkedDrafts(held.text, written="a hill")
+    assert judged_of([held, unmarked]) == [replace(held, written=None)]
+
+
 def test_what_is_said_everywhere_is_worth_less(work, space, model):
     texts = [(f"the {word}",) for word in ("fox", "moon", "hill")]
     drafts = [
@@ -108,8 +137,8 @@ def test_what_is_said_everywhere_is_worth_less(work, space, model):
         ("wet fox saw the moon", "a hill"),
     ]
     marked = [MarkedDrafts(text, two, (2, 2)) for text, two in zip(texts, drafts, strict=True)]
-    assert commonness(marked) == [pytest.approx(x) for x in (math.log(3), 0, math.log(3), 0, math.log(3), 0)]
-    assert commonness([MarkedDrafts(("a fox",), ("...", "a hill"), (0, 1))]) == [0, 0], "one without words"
+    assert commonness(drafts) == [pytest.approx(x) for x in (math.log(3), 0, math.log(3), 0, math.log(3), 0)]
+    assert commonness([("...", "a hill")]) == [0, 0], "one without words"
     preferences, config = Preferences(marked, space, work), PROFILES["test"].decoder
     scores = preferences.score(model, space.decoder, np.array([0]))[2].tolist()
     ahead = config.marks_commonness * math.log(3)
@@ -136,6 +165,17 @@ def test_the_shipped_marks_are_read_and_a_tenth_is_held_out():
     assert len(read_marked_drafts(limit=2)) < len(marked)
 
 
+def test_drafts_or_the_written_sentence_may_be_absent(tmp_path):
+    lines = [
+        {"text": ["A.", "B."], "written": "C."},
+        {"text": ["A."], "drafts": ["B.", "C."], "marks": [0, 3], "written": "D."},
+    ]
+    (tmp_path / "one.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    alone, both = read_marked_drafts(tmp_path)
+    assert alone == MarkedDrafts(("A.", "B."), written="C.")
+    assert both == MarkedDrafts(("A.",), ("B.", "C."), (0, 3), "D.")
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -146,6 +186,9 @@ def test_the_shipped_marks_are_read_and_a_tenth_is_held_out():
         json.dumps({"text": ["A."], "drafts": ["B.", "C."], "marks": [1]}),
         json.dumps({"text": ["A."], "drafts": ["B.", "C."], "marks": [1, 4]}),
         json.dumps({"text": ["A."], "drafts": ["B.", "C."]}),
+        json.dumps({"text": ["A."], "drafts": ["B.", "C."], "written": "D."}),
+        json.dumps({"text": ["A."]}),
+        json.dumps({"text": [], "written": "B."}),
     ],
 )
 def test_a_line_without_marked_drafts_is_named(tmp_path, line):

@@ -11,7 +11,7 @@ import pytest
 import torch
 from make_quant_lcm_cases import all_cases
 
-from noema_training.config import PROFILES
+from noema_training.profiles import PROFILES
 from noema_training.quant_lcm import QUANT_LCMS, QuantLcm, Refinement, choose, generate_quant, uniform_draws
 from noema_training.quant_lcm_training import quant_loss, trainer_of
 from noema_training.quantizer import ResidualQuantizer, first_centroids, k_means_step, nearest

@@ -13,9 +13,10 @@ import torch
 
 from noema_training.__main__ import main
 from noema_training.base_lcm import BaseLcm
-from noema_training.config import PROFILES, SUMMARY
+from noema_training.config import SUMMARY
 from noema_training.export import BETTER_MODEL, default_concept_model, round_weights
 from noema_training.graphs import export_graphs
+from noema_training.profiles import PROFILES
 from noema_training.runtime import ExportedSpace, load_base, load_one_tower, load_quant, load_two_tower
 from noema_training.space import Space, load_space
 from noema_training.tokenizer import load_tokenizer, train_tokenizer
@@ -195,6 +196,23 @@ def test_tuned_settings_reach_the_manifest_and_scores_the_card(trained):
     assert "Round trip" in card and "### Summaries" in card and "million multiply-adds" in card
     assert f"{marks['texts']:,} held-out beginnings" in card
     assert "300 ms by base-lcm" in card and "loaded in 2.5 s" in card
+
+
+def test_drafts_are_drawn_for_openings_and_what_follows_them(trained, tmp_path):
+    openings = tmp_path / "openings.txt"
+    openings.write_text("The fox sat. He saw “a hen”.\n\nA hen ran.\n" * 8)
+    arguments = ("draw", "--out", str(trained / "model"), "--data", str(openings))
+    assert run(tmp_path, *arguments, "--limit", "10") == {"texts": 10}
+    drawn = [json.loads(line) for line in (tmp_path / "drafts.jsonl").read_text().splitlines()]
+    begun = [["The fox sat.", 'He saw "a hen".'], ["A hen ran."]]
+    assert all(any(entry["text"][: len(text)] == text for text in begun) for entry in drawn)
+    lengths = [len(entry["text"]) for entry in drawn]
+    assert min(lengths) <= 2 < max(lengths), "some go on"
+    assert all(entry["drafts"] and len(set(entry["drafts"])) == len(entry["drafts"]) for entry in drawn)
+    assert run(tmp_path, *arguments, "--limit", "10") == {"texts": 10}
+    assert drawn == [json.loads(line) for line in (tmp_path / "drafts.jsonl").read_text().splitlines()]
+    with pytest.raises(ValueError, match="draw needs --data"):
+        run(tmp_path, *arguments[:3])
 
 
 def test_large_weights_are_stored_as_f16(trained):

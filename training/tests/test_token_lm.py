@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from noema_training.config import EOS, PROFILES
+from noema_training.config import EOS
+from noema_training.profiles import PROFILES
 from noema_training.token_lm import TokenLm, count_parameters, matched_sizes, token_batches, token_loss
 from noema_training.token_scores import TokenScorer
 
