@@ -16,6 +16,7 @@ STEPS = (
     "normalizer",
     "base-lcm",
     "draw",
+    "blind",
     "decoder",
     "average",
     "two-tower",
@@ -87,6 +88,12 @@ def _step(args: argparse.Namespace) -> dict:
         if args.data is None:
             raise ValueError("draw needs --data: a file of openings, one a line")
         return draw(work, args.out, args.data, args.limit, args.seed)
+    if args.step == "blind":
+        from .blind import blind
+
+        if args.data is None or not args.models:
+            raise ValueError("blind needs --data, a file of openings, and --models, folders to compare")
+        return blind(work, [Path(name) for name in args.models.split(",")], args.data, args.limit, args.seed)
     if args.step == "average":
         from .tuned import average
 
@@ -184,7 +191,8 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--data",
         type=Path,
-        help="pairs/, sentences/, documents/ (prepare), packed file (all), parts (unpack), openings (draw), other work directory (average)",
+        help="pairs/, sentences/, documents/ (prepare), packed file (all), parts (unpack), openings (draw, blind), "
+        "other work directory (average)",
     )
     parser.add_argument(
         "--out", type=Path, help="model folder; file (pack); folder for weights (all, collect)"
@@ -218,7 +226,7 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--models",
-        help="models to begin with (warm-start) or to collect, the most wanted first; comma-separated",
+        help="models to begin with (warm-start) or to collect, the most wanted first; folders (blind); comma-separated",
     )
     parser.add_argument(
         "--share", type=float, default=0.5, help="of the other directory's weights in the mean (average)"
