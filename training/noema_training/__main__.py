@@ -16,7 +16,6 @@ STEPS = (
     "normalizer",
     "base-lcm",
     "draw",
-    "blind",
     "decoder",
     "average",
     "two-tower",
@@ -32,6 +31,7 @@ STEPS = (
     "export",
     "tune",
     "evaluate",
+    "blind",
 )
 
 
@@ -85,8 +85,8 @@ def _step(args: argparse.Namespace) -> dict:
     if args.step == "draw":
         from .drawing import draw
 
-        if args.data is None:
-            raise ValueError("draw needs --data: a file of openings, one a line")
+        if args.data is None or args.out is None:
+            raise ValueError("draw needs --data, a file of openings, one a line, and --out, a model folder")
         return draw(work, args.out, args.data, args.limit, args.seed)
     if args.step == "blind":
         from .blind import blind

@@ -109,7 +109,7 @@ class DecoderConfig:
     decoded_positions: int = 160  # predictions a micro-batch
     predicted_weight: float = 0.8
     drift_weight: float = 5.0  # of what the encoder's English vectors may move by, squared
-    contrastive_weight: float = 0.3  # drafts are chosen by what lies near a prediction
+    contrastive_weight: float = 0.3  # of telling each prediction's true concept from others
     blur: float = 0.3  # largest noise on the context and on the decoded prediction, in normalised units
     marks_weight: float = 1.0  # of the loss on marked drafts (`preferences.py`); 0 leaves them out
     marks_texts: int = 13  # texts with marked drafts a micro-batch

@@ -30,7 +30,7 @@ from .tuned import load_base_lcm
 
 BATCH_TOKENS = 12_000
 MOST_PIECES = 60
-WRITTEN = -1
+WRITTEN = -1  # stands for the mark of a written sentence
 COMMON = 4  # words in a row that make drafts alike
 TEXTS = 64  # scored at once in validation
 
