@@ -148,7 +148,7 @@ def trainer(step: str):
 
         return train_decoder
     if step == "two-tower":
-        from .concept_training import train_two_tower
+        from .two_tower_training import train_two_tower
 
         return train_two_tower
     if step == "one-tower":

@@ -62,10 +62,12 @@ def base_loss(
 
 
 def contrastive_loss(predicted: Tensor, truth: Tensor, sentences: Tensor, sharpness: float) -> Tensor:
-    """Mean cross-entropy of finding each prediction's true concept among all true ones by distance.
+    """Mean cross-entropy of finding each prediction's true concept among all true ones by distance; 0 where there are none.
 
     predicted, truth [n, dim]; equal sentences [n] do not count against each other.
     """
+    if not len(truth):
+        return predicted.sum() * 0
     distances = torch.cdist(predicted, truth).square() / predicted.shape[1]
     same = (sentences[:, None] == sentences[None]) & ~torch.eye(
         len(truth), dtype=torch.bool, device=truth.device

@@ -51,23 +51,26 @@ class TwoTowerConfig:
 
     model_dim: int = 256
     heads: int = 4
-    context_layers: int = 4
+    context_layers: int = 6  # those of a Base-LCM with as many are where training begins
     denoiser_layers: int = 4
     ffn_inner: int = 768
     max_seq_len: int = 2048  # most concepts in a document; rotary positions need no training for each
     window: int = 40
-    batch_documents: int = 8
-    micro_batches: int = 4
-    noise_samples: int = 4
+    batch_documents: int = 16
+    micro_batches: int = 2
+    noise_samples: int = 3
     learning_rate: float = 1e-3
     warmup_steps: int = 200
-    dropout: float = 0.0
+    dropout: float = 0.05
     unconditional: float = 0.15
-    wide: float = 0.35  # share of the documents drawn that are no simple stories
+    wide: float = 0.2  # share of the documents drawn that are no simple stories
     cropped: float = 0.3
     context_noise: float = 0.2
-    decoder_weight: float = 0.0  # cross-entropy through the frozen decoder at low noise; 0 leaves it out
-    decoder_timesteps: int = 30
+    contrastive_weight: float = 0.1  # of finding the true concept at much noise; 0 leaves it out
+    contrastive_sharpness: float = 8.0
+    contrastive_timesteps: int = 50  # and above
+    decoder_weight: float = 0.15  # cross-entropy through the frozen decoder; 0 leaves it out
+    decoder_timesteps: int = 100  # below
     decoded_positions: int = 64
     minutes: float = 28.0
 

@@ -136,11 +136,8 @@ PROFILES = {
             warmup_steps=300,
         ),
         two_tower=TwoTowerConfig(
-            context_layers=3,
-            denoiser_layers=3,
             batch_documents=128,
             micro_batches=1,
-            decoder_weight=0.1,
             decoded_positions=1024,
         ),
         base_lcm=BaseLcmConfig(layers=6, batch_documents=256, micro_batches=1, decoded_positions=4096),

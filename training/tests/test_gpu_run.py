@@ -10,13 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_steps import write_data
+from small_work import write_data
 
 from noema_training import driver, parts, trainer
 from noema_training.__main__ import main
 from noema_training.base_lcm import BaseLcm
 from noema_training.base_training import train_base_lcm
-from noema_training.concept_training import train_two_tower
 from noema_training.export import SIZE_LIMIT, round_weights
 from noema_training.graphs import as_int8
 from noema_training.pack import from_small, to_small
@@ -25,6 +24,7 @@ from noema_training.space import Space, train_space
 from noema_training.token_lm import count_parameters, train_token_lm
 from noema_training.trainer import Run, trained_weights
 from noema_training.two_tower import TwoTower
+from noema_training.two_tower_training import train_two_tower
 
 
 def run(work: Path, step: str, *arguments) -> dict:

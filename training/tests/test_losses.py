@@ -11,7 +11,7 @@ from tokenizers import AddedToken, Tokenizer, models
 
 from noema_training.base_lcm import BaseLcm
 from noema_training.base_training import base_loss, contrastive_loss
-from noema_training.concept_training import DecoderTerm, diffusion_loss, document_batches
+from noema_training.concept_training import document_batches
 from noema_training.concepts import Documents
 from noema_training.config import PAD
 from noema_training.decoder_loss import decoder_loss, sample_positions
@@ -22,6 +22,7 @@ from noema_training.sonar import Decoder
 from noema_training.space import Negatives
 from noema_training.space import contrastive_loss as pair_loss
 from noema_training.two_tower import TwoTower
+from noema_training.two_tower_training import DecoderTerm, begin_as_base_lcm, diffusion_loss
 
 DIM, VOCABULARY, SENTENCES = 16, 50, 20
 LENGTHS = [3, 70, 5, 2]
@@ -118,18 +119,36 @@ def test_base_lcm_learns_the_next_sentence_through_the_decoder(work, decoder):
     assert losses[-1] < losses[0] - 0.3
 
 
-def test_two_tower_decoder_term_uses_low_noise_only(work, decoder):
-    config = replace(PROFILES["test"].two_tower, decoder_weight=0.5, decoder_timesteps=0)
+def test_two_tower_terms_are_over_their_share_of_the_noise(work, decoder):
+    config = replace(
+        PROFILES["test"].two_tower, decoder_weight=0.5, decoder_timesteps=0, contrastive_weight=0.25
+    )
     documents, alphas = Documents(work, "train"), cosine_alphas()
     model = TwoTower(DIM, 16, heads=2, context_layers=1, denoiser_layers=1, ffn_inner=32)
     term = DecoderTerm(decoder, SentenceTokens(work, "train"))
     rows = documents.pad([documents.rows(i) for i in (0, 2, 3)])
-    concepts, kept = documents.gather(rows)
-    none = diffusion_loss(model, concepts, kept, config, alphas, rows, term)[1]
-    assert none["tokens"] == 0
-    all_steps = replace(config, decoder_timesteps=100)
-    total, terms = diffusion_loss(model, concepts, kept, all_steps, alphas, rows, term)
-    assert terms["tokens"] > 0 and torch.allclose(total, terms["loss"] + 0.5 * terms["tokens"])
+    concepts = documents.gather(rows)[0]
+    none = diffusion_loss(model, concepts, rows, replace(config, contrastive_timesteps=100), alphas, term)[1]
+    assert none["tokens"] == 0 and none["contrastive"] == 0
+    all_steps = replace(config, decoder_timesteps=100, contrastive_timesteps=0)
+    total, terms = diffusion_loss(model, concepts, rows, all_steps, alphas, term)
+    assert terms["tokens"] > 0 and terms["contrastive"] > 0
+    assert torch.allclose(total, terms["loss"] + 0.5 * terms["tokens"] + 0.25 * terms["contrastive"])
+    plain = diffusion_loss(model, concepts, rows, replace(config, contrastive_weight=0.0), alphas)[1]
+    assert plain.keys() == {"loss"}
+
+
+def test_contextualizer_begins_as_the_base_lcm_of_the_same_size(work):
+    base = BaseLcm(DIM, 16, heads=2, layers=2, ffn_inner=32)
+    architecture = {"sonar_dim": DIM, "model_dim": 16, "heads": 2, "layers": 2, "ffn_inner": 32}
+    torch.save({"architecture": architecture, "model": base.state_dict(), "step": 1}, work / "base-lcm.pt")
+    same, deeper = (TwoTower(DIM, 16, 2, layers, 1, 32) for layers in (2, 3))
+    before = {name: value.clone() for name, value in deeper.state_dict().items()}
+    for model in (same, deeper):
+        begin_as_base_lcm(model, work)
+    concepts = torch.randn(2, 5, DIM)
+    assert torch.equal(same.contextualize(concepts), base.lcm(base.frontend(concepts)))
+    assert all(torch.equal(value, before[name]) for name, value in deeper.state_dict().items())
 
 
 def test_contrastive_loss_does_not_count_equal_sentences_against_each_other():
@@ -137,6 +156,7 @@ def test_contrastive_loss_does_not_count_equal_sentences_against_each_other():
     alone = contrastive_loss(truth, truth, torch.tensor([7, 7, 1]), 8.0)
     against = contrastive_loss(truth, truth, torch.tensor([7, 2, 1]), 8.0)
     assert alone < 1e-6 and torch.allclose(against, torch.tensor(2 / 3 * np.log(2)).float())
+    assert contrastive_loss(truth[:0], truth[:0], torch.tensor([]), 8.0) == 0
 
 
 def test_long_documents_give_several_windows_and_kinds_get_their_share(work):
