@@ -121,11 +121,15 @@ def _step(args: argparse.Namespace) -> dict:
     if args.step == "all":
         from .driver import run_all
 
+        if args.minutes is None or args.out is None:
+            raise ValueError(
+                "all needs --minutes, the time for everything, and --out, a folder for the weights"
+            )
         return run_all(work, args.out, profile, _run(args), trainer, args.data, args.call_minutes)
     if args.step == "collect":
         from .driver import collect_named
 
-        return collect_named(work, args.out, args.models)
+        return collect_named(work, args.out, args.models, profile)
     if args.step == "unpack":
         from .parts import unpack
 
@@ -205,7 +209,11 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         help="matrix products in bfloat16, about twice as quick a step where the processor has them; left out: as the profile says",
     )
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--minutes", type=float, help="training time budget; the profile's when left out")
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        help="time budget: of the step, the profile's when left out; of everything (all)",
+    )
     parser.add_argument(
         "--batch",
         type=int,

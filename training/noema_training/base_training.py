@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .base_lcm import BaseLcm
-from .concept_training import concept_task
+from .concept_training import architecture_of, concept_task
 from .concepts import Documents
 from .config import BaseLcmConfig, Profile
 from .decoder_loss import decoder_loss, sample_positions
@@ -24,6 +24,7 @@ from .space import load_space
 from .trainer import Run, train
 
 ADAM_NAMES = ("pre_linear", "postnet")
+SIZES = ("model_dim", "heads", "layers", "ffn_inner", "max_seq_len")
 
 
 def base_loss(
@@ -98,9 +99,7 @@ def train_base_lcm(work: Path, profile: Profile, run: Run, batch_documents: int 
         config = replace(config, batch_documents=batch_documents)
     torch.manual_seed(run.seed)
     documents, valid = (Documents(work, split).to(run.device) for split in ("train", "valid"))
-    architecture = {"sonar_dim": documents.vectors.shape[1]}
-    for name in ("model_dim", "heads", "layers", "ffn_inner", "max_seq_len"):
-        architecture[name] = getattr(config, name)
+    architecture = architecture_of(work, "base-lcm", documents.vectors.shape[1], config, SIZES)
     model = BaseLcm(**architecture, dropout=config.dropout).to(run.device)
     model.sonar_normalizer.load_state_dict(torch.load(work / "normalizer.pt"))
     decoder = load_space(work, run.device, tuned=False).decoder

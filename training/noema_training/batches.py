@@ -65,17 +65,17 @@ class Batch:
         return Batch(**moved)
 
 
-def load_rows(tokens: Path, split: str) -> dict[str, TokenRows]:
-    """All token files of a split, by the names of `MIXTURE`."""
+def load_rows(tokens: Path) -> dict[str, TokenRows]:
+    """All token files to train on, by the names of `MIXTURE`."""
     rows = {}
     for name in MIXTURE:
         kind, _, languages = name.partition(".")
-        suffix = "" if kind == "sentences" else f".{split}"
+        suffix = "" if kind == "sentences" else ".train"
         path = tokens / f"{name}{suffix}.npz"
-        if path.exists() and not (split == "valid" and kind == "sentences"):
+        if path.exists():
             rows[name] = TokenRows.load(path, tuple((languages or "en").split("-")))
     documents = tokens.parent / "documents.train.npz"
-    if split == "train" and documents.exists():
+    if documents.exists():
         rows = document_rows(documents) | rows
     return rows
 

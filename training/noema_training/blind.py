@@ -43,7 +43,8 @@ def blind(work: Path, folders: list[Path], openings: Path, limit: int | None, se
 
 
 def blind_scores(work: Path) -> dict:
-    """Of each folder the mean of each grade, how far that is from the first folder's, and the standard error of these differences.
+    """Of each folder the mean of each grade, how far that is from the first folder's, and the standard error of these differences,
+    which is 0 for one opening.
 
     Raises ValueError where a continuation has no marks or a line of marks cannot be read.
     """
@@ -61,7 +62,7 @@ def blind_scores(work: Path) -> dict:
         at = int(np.argwhere(marks == 0)[0, 0])
         raise ValueError(f"blind.marks: a continuation of [{at}] has no marks")
     ahead = marks - marks[:, :1]
-    errors = ahead.std(0) / len(marks) ** 0.5
+    errors = ahead.std(0, ddof=1) / len(marks) ** 0.5 if len(marks) > 1 else np.zeros(marks.shape[1:])
     return {
         name: {
             grade: {

@@ -31,8 +31,9 @@ SUMMARIES = """\
 Each model goes on after the text and the sentence "In short.", without noise, for as many sentences as the true summary has; "first sentences" are as \
 many of the text itself. F1 by rouge-score."""
 YARDSTICK = """\
-MI: per token, log p(sentence | 10 before) - log p(sentence) under our token-level language model (token-lm, at temperature 0.7 where it writes), \
-which stands in for GPT-2 and favours its own sentences."""
+MI: per token, log p(sentence | 10 before) - log p(sentence) under our token-level language model (token-lm), which stands in for GPT-2 and favours \
+its own sentences. Where token-lm itself writes, it does so greedily after true sentences, at the first quarter of the positions, and at temperature \
+0.7 in free continuations."""
 
 
 def table(head: list[str], rows: list[list]) -> str:

@@ -121,7 +121,7 @@ def tune(model: TwoTower, space: ExportedSpace, held_out: HeldOut, sample: int =
 
     results = []
     for guidance, rescale in ((1.0, 0.0), (1.5, 0.0), (1.5, 0.7), (2.0, 0.7), (3.0, 0.7)):
-        for noise in (0.4, 0.6, 1.0):
+        for noise in (0.2, 0.4, 0.6, 1.0):
             results.append(score(Decoding(20, guidance, rescale, noise)))
     best = max(results, key=merit)
     known = {name: best[name] for name in asdict(Decoding())}

@@ -1,8 +1,10 @@
 """What the trainers of all concept models share: windows of documents in batches, and the task around a loss."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from .concepts import Documents
@@ -12,6 +14,16 @@ from .trainer import Task
 
 AVERAGE_DECAY = 0.998
 ConceptConfig = TwoTowerConfig | BaseLcmConfig | OneTowerConfig | QuantLcmConfig
+
+
+def architecture_of(
+    work: Path, name: str, sonar_dim: int, config: ConceptConfig, sizes: tuple[str, ...]
+) -> dict[str, int]:
+    """That of work/NAME.pt, which training goes on from, else concepts of `sonar_dim` and the named sizes of the profile."""
+    checkpoint = work / f"{name}.pt"
+    if checkpoint.exists():
+        return torch.load(checkpoint, map_location="cpu", mmap=True)["architecture"]
+    return {"sonar_dim": sonar_dim} | {size: getattr(config, size) for size in sizes}
 
 
 def document_batches(documents: Documents, config: ConceptConfig, rng: np.random.Generator):

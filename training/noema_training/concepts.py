@@ -19,11 +19,12 @@ GAUSSIAN_IQR = 0.7413  # 1 / (ppf(0.75) - ppf(0.25)) of the normal distribution
 def encode_documents(work: Path, profile: Profile, device: str = "cpu", limit: int | None = None) -> dict:
     """Encodes the distinct sentences of each split once.
 
-    Reads work/documents.SPLIT.npz, made from the text where it is missing (`limit` documents of each kind). Writes
-    work/concepts.SPLIT.npz: vectors f16 [sentences, dim], order int32 [concepts] (which sentence each concept
-    is), offsets int64 [documents + 1], kinds uint8 [documents].
+    Reads work/documents.SPLIT.npz, made from the text where it is missing, or of another `limit` (documents of each kind) and the text
+    is there, which it is not on a machine that only trains. Writes work/concepts.SPLIT.npz: vectors f16 [sentences, dim], order int32
+    [concepts] (which sentence each concept is), offsets int64 [documents + 1], kinds uint8 [documents].
     """
-    if limit is not None or not (work / "documents.train.npz").exists():
+    tokens = work / "documents.train.npz"
+    if not tokens.exists() or (_limit_of(tokens) != limit and any((work / "text").glob("*.train.jsonl"))):
         tokenize_documents(work, profile, limit)
     space, counts = load_space(work, device), {}
     language = language_ids(load_tokenizer(work))["en"]
@@ -45,6 +46,11 @@ def encode_documents(work: Path, profile: Profile, device: str = "cpu", limit: i
             "concepts": len(data["order"]),
         }
     return counts
+
+
+def _limit_of(tokens: Path) -> int | None:
+    with np.load(tokens) as data:
+        return int(data["limit"]) if "limit" in data else None
 
 
 @torch.inference_mode()

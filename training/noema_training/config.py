@@ -51,7 +51,7 @@ class TwoTowerConfig:
 
     model_dim: int = 256
     heads: int = 4
-    context_layers: int = 6  # those of a Base-LCM with as many are where training begins
+    context_layers: int = 6  # begin as the first of the Base-LCM
     denoiser_layers: int = 4
     ffn_inner: int = 768
     max_seq_len: int = 2048  # most concepts in a document; rotary positions need no training for each
@@ -59,7 +59,7 @@ class TwoTowerConfig:
     batch_documents: int = 16
     micro_batches: int = 2
     noise_samples: int = 3
-    learning_rate: float = 1e-3
+    learning_rate: float = 6e-4
     warmup_steps: int = 200
     dropout: float = 0.05
     unconditional: float = 0.15

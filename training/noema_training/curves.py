@@ -8,7 +8,7 @@ from .comparison_card import table
 ROWS = 12
 EXPLANATION = (
     "Losses over steps, below, are moving averages over some hundred steps, which begin anew after a pause; "
-    "`valid` is that of the averaged weights on held-out documents, without noise."
+    "`valid` is that of the averaged weights on held-out documents, without noise (the diffusion models: always the same noise)."
 )
 NO_LOSSES = ("step", "seconds", "scale", "seconds_per_step", "finished")
 

@@ -71,7 +71,7 @@ def train_decoder(work: Path, profile: Profile, run: Run, batch_documents: int |
         Preferences(entries, space, work, run.device)
         for entries in ([entry for entry in marked if not entry.is_held_out], judged_of(marked))
     )
-    token_rows = load_rows(work / "tokens", "train")
+    token_rows = load_rows(work / "tokens")
 
     def loss(batch: tuple[Tensor, Batch, np.ndarray]) -> tuple[Tensor, dict[str, Tensor]]:
         rows, sentences = (part.to(run.device) for part in batch[:2])

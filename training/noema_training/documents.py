@@ -19,7 +19,8 @@ def tokenize_documents(work: Path, profile: Profile, limit: int | None = None) -
     """Writes work/documents.{train,valid}.npz from work/text/*.jsonl (English), each distinct sentence once.
 
     ids uint16 [tokens] and starts int64 [sentences + 1] are the pieces of the distinct sentences; order int32 [concepts] says which
-    sentence each concept is; offsets int64 [documents + 1]; kinds uint8 [documents] indexes KINDS.
+    sentence each concept is; offsets int64 [documents + 1]; kinds uint8 [documents] indexes KINDS; limit int64, only where no more than
+    so many documents of each kind were taken.
     """
     tokenizer, counts = load_tokenizer(work), {}
     for split in ("train", "valid"):
@@ -41,6 +42,7 @@ def tokenize_documents(work: Path, profile: Profile, limit: int | None = None) -
             order=np.asarray(order, np.int32),
             offsets=np.cumsum([0, *lengths]),
             kinds=np.asarray(kinds, np.uint8),
+            **({} if limit is None else {"limit": np.array(limit)}),
         )
         counts[split] = {"documents": len(lengths), "sentences": len(index), "concepts": len(order)}
     return counts

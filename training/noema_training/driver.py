@@ -30,8 +30,9 @@ def run_all(
 ) -> dict:
     """Runs what is left of the whole budget (`run.minutes`), at most `call_minutes` of it now.
 
-    `trainer(name)` gives the training function of a step. Returns the seconds spent in all calls, the phases finished and whether
-    another call is needed.
+    `trainer(name)` gives the training function of a step. Returns the seconds spent in all calls, the phases finished, the models that
+    found no room in `out` (`left_out`) or never will (`too_large`), and whether another call is needed: to train, or to send what was
+    left out.
     """
     began, total, first = time.time(), 60 * run.minutes, distributed.rank() == 0
     if first and data is not None and not (work / "tokenizer.json").exists():
@@ -48,8 +49,9 @@ def run_all(
         """Saves the state, and the weights that earlier calls have not sent as they are, earlier phases first."""
         state["spent"] = spent_before + time.time() - began
         (work / "driver.json").write_text(json.dumps(state, indent=1))
-        written = collect(work, out, tuple(profile.shares), known=state["sent"])
-        state["written"] = {name: entry["step"] for name, entry in written.items()}
+        found = collect(work, out, tuple(profile.shares), known=state["sent"], int8=profile.int8)
+        state["written"] = {name: entry["step"] for name, entry in found["models"].items()}
+        state["left_out"], state["too_large"] = found["left_out"], found["too_large"]
         (work / "driver.json").write_text(json.dumps(state, indent=1))
 
     for name in profile.shares:
@@ -60,7 +62,7 @@ def run_all(
         if name != "space":
             _vectors(work, profile, run, state, first)
         left = total - spent_before - (time.time() - began)
-        budget = state["budgets"].setdefault(name, _share(profile, state["done"], name) * left / 60)
+        budget = state["budgets"].setdefault(name, _share(profile, name) * left / 60)
         budget = state["budgets"][name] = distributed.first_says(budget, run.device)
         settings = replace(run, minutes=budget, pause_at=stop_at, on_save=keep)
         result = trainer(name)(work, profile, settings)
@@ -76,7 +78,8 @@ def run_all(
     distributed.barrier()
     finished = all(name in state["done"] for name in profile.shares)
     over = total - state["spent"] < 1
-    return {**state, "finished": finished, "again": not finished and not over}
+    again = (not finished and not over) or bool(state["left_out"])
+    return {**state, "finished": finished, "again": again}
 
 
 def _vectors(work: Path, profile: Profile, run: Run, state: dict, first: bool) -> None:
@@ -94,7 +97,7 @@ def _vectors(work: Path, profile: Profile, run: Run, state: dict, first: bool) -
     state["done"].append("vectors")
 
 
-def _share(profile: Profile, done: list[str], name: str) -> float:
+def _share(profile: Profile, name: str) -> float:
     """This phase's part of the time that is left for it and the phases after it, with a reserve for what is not training."""
     names = list(profile.shares)
     later = sum(profile.shares[other] for other in names[names.index(name) :])
@@ -105,9 +108,10 @@ def _read(work: Path) -> dict:
     path = work / "driver.json"
     if path.exists():
         return json.loads(path.read_text())
-    return {"spent": 0.0, "done": [], "budgets": {}, "results": {}, "sent": {}, "written": {}}
+    empty = ("budgets", "results", "sent", "written", "left_out", "too_large")
+    return {"spent": 0.0, "done": []} | {name: {} for name in empty}
 
 
-def collect_named(work: Path, out: Path, names: str | None) -> dict:
+def collect_named(work: Path, out: Path, names: str | None, profile: Profile) -> dict:
     """Step `collect`: weights of the named models (comma-separated) or of all that fit."""
-    return collect(work, out, tuple(names.split(",")) if names else MODELS)
+    return collect(work, out, tuple(names.split(",")) if names else MODELS, int8=profile.int8)

@@ -27,7 +27,7 @@ from .diffusion import TRAIN_STEPS, Decoding
 from .graphs import export_graphs
 from .one_tower import OneTower
 from .quant_lcm import QUANT_LCMS, Refinement
-from .space import Space, load_space
+from .space import Space, int8_rows, load_space
 from .tokenizer import language_ids, load_tokenizer
 from .trainer import load_trained
 from .tuned import load_base_lcm
@@ -157,12 +157,8 @@ def round_weights(space: Space, int8: bool) -> Space:
     """Rounds all parameters to f16 values, or matrices to 255 levels a row, so that storing them so loses nothing more."""
     for parameter in space.parameters():
         if int8 and parameter.ndim == 2:
-            mantissa, exponent = torch.frexp(
-                (parameter.abs().amax(dim=1, keepdim=True) / 127).clamp(min=1e-12)
-            )
-            # With a mantissa of 12 bits, 127 times the scale is exact, and the scale can be found from the products.
-            scale = torch.ldexp((mantissa * 4096).round() / 4096, exponent)
-            parameter.copy_((parameter / scale).round().clamp(-127, 127) * scale)
+            values, scale = int8_rows(parameter)
+            parameter.copy_(values * scale)
         else:
             parameter.copy_(parameter.half().float())
     return space

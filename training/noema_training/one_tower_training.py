@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .concept_training import concept_task
+from .concept_training import architecture_of, concept_task
 from .concepts import Documents
 from .config import OneTowerConfig, Profile
 from .diffusion import TRAIN_STEPS, add_noise, cosine_alphas
@@ -17,6 +17,7 @@ from .one_tower import OneTower
 from .trainer import Run, train
 
 ADAM_NAMES = ("embed_time", "pre_linear", "pos_encoder", "postnet")
+SIZES = ("model_dim", "heads", "layers", "timestep_embed_dim", "ffn_inner", "max_seq_len")
 
 
 def one_tower_loss(
@@ -40,9 +41,7 @@ def train_one_tower(work: Path, profile: Profile, run: Run, batch_documents: int
         config = replace(config, batch_documents=batch_documents)
     torch.manual_seed(run.seed)
     documents, valid = (Documents(work, split).to(run.device) for split in ("train", "valid"))
-    architecture = {"sonar_dim": documents.vectors.shape[1]}
-    for name in ("model_dim", "heads", "layers", "timestep_embed_dim", "ffn_inner", "max_seq_len"):
-        architecture[name] = getattr(config, name)
+    architecture = architecture_of(work, "one-tower", documents.vectors.shape[1], config, SIZES)
     model = OneTower(**architecture, dropout=config.dropout).to(run.device)
     model.sonar_normalizer.load_state_dict(torch.load(work / "normalizer.pt"))
     alphas = cosine_alphas().to(run.device)

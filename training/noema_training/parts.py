@@ -1,4 +1,4 @@
-"""Trained weights as a few small files, to be carried from the machine that trains: f16, cut into parts, checked on arrival."""
+"""Trained weights as a few small files, to be carried from the machine that trains: f16 or int8, cut into parts, checked on arrival."""
 
 import hashlib
 import json
@@ -7,11 +7,14 @@ from pathlib import Path
 import torch
 from safetensors.torch import load, save
 
+from .space import int8_rows
 from .trainer import trained_weights
 
 MODELS = ("space", "base-lcm", "decoder", "two-tower", "token-lm")
 PART = 15 * 2**20
+LIMIT = 60 * 2**20
 INDEX, STEM = "index.json", "weights.part"
+SPACES = ("space/", "decoder/encoder.", "decoder/decoder.")  # tensors of sentence spaces
 FIRST, SECOND = "encoder.encoder_frontend.embed.weight", "decoder.decoder_frontend.embed.weight"
 
 
@@ -23,15 +26,18 @@ def collect(
     work: Path,
     out: Path,
     names: tuple[str, ...] = MODELS,
-    limit: int = 60 * 2**20,
+    limit: int = LIMIT,
     known: dict[str, int] | None = None,
+    int8: bool = False,
 ) -> dict[str, dict]:
     """Writes the weights of the named models' checkpoints, with logs and steps, to `out`; the index last.
 
-    Models are taken in the given order while they fit `limit` bytes; those no further than the step given in `known` are left out. The
-    weights are those to be used (`trained_weights`). Returns bytes and step of each.
+    Models are taken in the given order while they fit `limit` bytes; those no further than the step given in `known` are skipped. The
+    weights are those to be used (`trained_weights`); `int8`: matrices of the space as they are exported so (`as_stored`). Returns, as
+    the index has them, `models` with bytes and step of each, `left_out` with the bytes of those that found no room beside them, and
+    `too_large` with a sentence about each that never will.
     """
-    tensors, about, sizes = {}, {}, {}
+    tensors, about, sizes, left_out, too_large = {}, {}, {}, {}, {}
     for name in names:
         path = work / f"{name}.pt"
         if not path.exists():
@@ -40,9 +46,17 @@ def collect(
         if saved["step"] <= (known or {}).get(name, -1):
             continue
         weights = trained_weights(saved)
-        found = {f"{name}/{key}": _small(key, value) for key, value in _distinct(name, weights).items()}
+        found = {}
+        for key, value in _distinct(name, weights).items():
+            found |= as_stored(f"{name}/{key}", value, int8)
         size = sum(value.numel() * value.element_size() for value in found.values())
+        if size > limit:
+            too_large[name] = (
+                f"{size} bytes, more than the {limit} that can be sent at once: copy {path} whole"
+            )
+            continue
         if sum(entry["bytes"] for entry in sizes.values()) + size > limit:
+            left_out[name] = size
             continue
         sizes[name] = {"bytes": size, "step": saved["step"]}
         tensors |= found
@@ -58,10 +72,11 @@ def collect(
     for path in out.glob(f"{STEM}*"):
         if int(path.name.removeprefix(STEM)) >= count:
             path.unlink()
-    index = {"parts": count, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest(), "models": sizes}
+    collected = {"models": sizes, "left_out": left_out, "too_large": too_large}
+    index = {"parts": count, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest(), **collected}
     index["driver"] = json.loads(_read(work / "driver.json") or "{}")
     _write(out / INDEX, json.dumps(index, indent=1).encode())
-    return sizes
+    return collected
 
 
 def unpack(folder: Path, work: Path) -> dict:
@@ -102,12 +117,21 @@ def _distinct(name: str, weights: dict) -> dict:
     return weights
 
 
-def _small(name: str, value: torch.Tensor) -> torch.Tensor:
-    return (value.float() if "sonar_normalizer" in name else value.half()).contiguous().clone()
+def as_stored(name: str, value: torch.Tensor, int8: bool) -> dict[str, torch.Tensor]:
+    """The tensor MODEL/NAME as f16, or as int8 and the scales of its rows where it is a matrix of a space that will be exported so."""
+    if int8 and value.ndim == 2 and name.startswith(SPACES):
+        values, scale = int8_rows(value.float())
+        return {name: values, f"scale/{name}": scale}
+    return {name: (value.float() if "sonar_normalizer" in name else value.half()).contiguous().clone()}
 
 
 def _of(tensors: dict, name: str) -> dict:
-    return {k.partition("/")[2]: v.float() for k, v in tensors.items() if k.startswith(f"{name}/")}
+    """The tensors of a model as f32."""
+    return {
+        key.partition("/")[2]: value.float() * tensors.get(f"scale/{key}", 1)
+        for key, value in tensors.items()
+        if key.startswith(f"{name}/")
+    }
 
 
 def _read(path: Path) -> str:

@@ -136,6 +136,8 @@ PROFILES = {
             warmup_steps=300,
         ),
         two_tower=TwoTowerConfig(
+            context_layers=3,
+            denoiser_layers=3,
             batch_documents=128,
             micro_batches=1,
             decoded_positions=1024,

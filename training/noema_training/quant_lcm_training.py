@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .concept_training import concept_task
+from .concept_training import architecture_of, concept_task
 from .concepts import Documents
 from .config import Profile, QuantLcmConfig
 from .quant_lcm import QUANT_LCMS, QuantLcm
@@ -18,6 +18,7 @@ from .quantizer import ResidualQuantizer
 from .trainer import Run, train
 
 ADAM_NAMES = ("embed_codebook", "pre_linear", "pos_encoder", "postnet")
+SIZES = ("model_dim", "heads", "layers", "codebook_embed_dim", "ffn_inner", "max_seq_len")
 
 
 def quant_loss(
@@ -56,18 +57,15 @@ def _train(name: str, work: Path, profile: Profile, run: Run, batch_documents: i
     torch.manual_seed(run.seed)
     quantizer = ResidualQuantizer.load(work)
     documents, valid = (Documents(work, split).to(run.device) for split in ("train", "valid"))
-    architecture = {"sonar_dim": documents.vectors.shape[1]}
-    for key in ("model_dim", "heads", "layers", "codebook_embed_dim", "ffn_inner", "max_seq_len"):
-        architecture[key] = getattr(config, key)
+    sonar_dim = documents.vectors.shape[1]
     units, dim = quantizer.codebooks[0].weight.shape
-    if dim != architecture["sonar_dim"]:
-        raise ValueError(
-            f"the quantizer is of {dim} dimensions, the concepts have {architecture['sonar_dim']}"
-        )
+    if dim != sonar_dim:
+        raise ValueError(f"the quantizer is of {dim} dimensions, the concepts have {sonar_dim}")
+    _require_same_codebooks(quantizer, work / f"{name}.pt")
+    architecture = architecture_of(work, name, sonar_dim, config, SIZES)
     architecture |= {"n_codebooks": len(quantizer.codebooks), "n_units_per_codebook": units}
     model = QUANT_LCMS[name](**architecture, dropout=config.dropout)
     model.quantizer.load_state_dict(quantizer.state_dict())
-    _require_same_codebooks(quantizer, work / f"{name}.pt")
     model.sonar_normalizer.load_state_dict(torch.load(work / "normalizer.pt"))
     model.to(run.device)
     train_units, valid_units = (model.quantizer.encode(split.vectors) for split in (documents, valid))

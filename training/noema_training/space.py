@@ -92,7 +92,9 @@ class Space(nn.Module):
         self.bag = nn.Linear(dim, dim)
 
     def untie(self) -> None:
-        """Gives the decoder embeddings of its own, equal to the encoder's until they are trained."""
+        """Gives the decoder embeddings of its own, equal to the encoder's until they are trained; it keeps those that it has."""
+        if self.sizes["untied"]:
+            return
         self.decoder.decoder_frontend.embed = copy.deepcopy(self.encoder.encoder_frontend.embed)
         self.sizes["untied"] = True
 
@@ -153,7 +155,7 @@ def train_space(work: Path, profile: Profile, run: Run, batch_tokens: int | None
     untied = begun.exists() and torch.load(begun, mmap=True)["sizes"].get("untied", False)
     sizes = (config.dim, config.layers, config.heads, config.ffn, config.dropout)
     space = Space(tokenizer.get_vocab_size(), *sizes, untied=untied).to(run.device)
-    rows = load_rows(work / "tokens", "train")
+    rows = load_rows(work / "tokens")
     negatives = Negatives(config.negatives, config.dim, run.device) if config.negatives else None
     tokens_each, languages = batch_tokens or config.batch_tokens, language_ids(tokenizer)
 
@@ -174,6 +176,14 @@ def train_space(work: Path, profile: Profile, run: Run, batch_tokens: int | None
         warmup_steps=config.warmup_steps,
     )
     return train(task, work, run)
+
+
+def int8_rows(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """int8 values [rows, columns] and f32 scales [rows, 1] whose product is nearest to the matrix, and equal where it was rounded so."""
+    mantissa, exponent = torch.frexp((matrix.abs().amax(dim=1, keepdim=True) / 127).clamp(min=1e-12))
+    # With a mantissa of 12 bits, 127 times the scale is exact, and the scale can be found from the products.
+    scale = torch.ldexp((mantissa * 4096).round() / 4096, exponent)
+    return (matrix / scale).round().clamp(-127, 127).to(torch.int8), scale
 
 
 def load_space(work: Path, device: str = "cpu", tuned: bool = True) -> Space:

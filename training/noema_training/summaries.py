@@ -21,18 +21,23 @@ Summarised = tuple[str, list[str], list[str]]
 
 
 def write_summaries(data: Path | None, text: Path, profile: Profile, limit: int | None) -> dict[str, int]:
-    """Writes summaries.{train,valid}.jsonl; returns their numbers of documents. Held out like the texts themselves are."""
+    """Writes summaries.{train,valid}.jsonl; returns their numbers of documents. Held out like the texts themselves are.
+
+    Short stories come last: scores of the first held-out documents are then of every kind.
+    """
     split: dict[str, list[str]] = {"train": [], "valid": []}
+    for source in (_encyclopedia(data, profile), _fables(data), _levels(data)):
+        held_out = 0
+        for identity, sentences, summary in islice(_fitting(source, profile), limit):
+            name = "valid" if is_held_out(identity) else "train"
+            held_out += name == "valid"
+            if name == "train" or held_out <= VALID_DOCUMENTS:
+                split[name].append(_document(identity, sentences, summary))
     for story in load_short_stories()[:limit]:
         if story.summary:
             for seed in range(1 if story.is_held_out else profile.summary_tellings):
                 told = (f"{story.identity}#{seed}", *story.tell(seed))
                 split["valid" if story.is_held_out else "train"].append(_document(*told))
-    for source in (_encyclopedia(data, profile), _fables(data), _levels(data)):
-        for identity, sentences, summary in islice(_fitting(source, profile), limit):
-            name = "valid" if is_held_out(identity) else "train"
-            if name == "train" or len(split[name]) < 2 * VALID_DOCUMENTS:
-                split[name].append(_document(identity, sentences, summary))
     return {
         f"summaries.{name}": write_lines(text / f"summaries.{name}.jsonl", lines)
         for name, lines in split.items()

@@ -1,7 +1,7 @@
 """Step `token-lm`: a plain causal Transformer over the same documents and vocabulary, the yardstick of the concept models.
 
-It has as many parameters as the default concept model, embeddings included, and is never exported. A document is `</s>`, the language
-token, then each sentence's pieces closed by `</s>`.
+It has as many parameters as the default concept model, embeddings included (the Base-LCM, before `evaluate` has chosen), and is never
+exported. A document is `</s>`, the language token, then each sentence's pieces closed by `</s>`.
 """
 
 from pathlib import Path
@@ -13,13 +13,14 @@ from torch import Tensor, nn
 
 from .base_lcm import BaseLcm
 from .batches import pad
-from .concept_training import AVERAGE_DECAY
+from .concept_training import AVERAGE_DECAY, architecture_of
 from .config import EOS, PAD, Profile, TokenLmConfig
 from .documents import DocumentTokens
 from .optim import Optimizer
 from .tokenizer import language_ids, load_tokenizer
 from .trainer import Run, Task, train, trained_weights
 from .two_tower import Contextualizer, TwoTower
+from .two_tower_training import SIZES
 
 
 class TokenLm(nn.Module):
@@ -63,15 +64,15 @@ def count_parameters(kind: type[nn.Module], sizes: dict) -> int:
 
 
 def default_concept_parameters(work: Path, profile: Profile) -> int:
-    """Parameters of the default concept model: the trained one, or the Two-Tower model of the profile."""
+    """Parameters of the default concept model: the one that `evaluate` chose, else the Base-LCM; the Two-Tower model of the profile
+    where neither is trained."""
     chosen = work / "default-concept-model.txt"
-    name = chosen.read_text().strip() if chosen.exists() else "two-tower"
-    if (work / f"{name}.pt").exists():
-        sizes = torch.load(work / f"{name}.pt", map_location="cpu")["architecture"]
-    else:
-        names = ("model_dim", "heads", "context_layers", "denoiser_layers", "ffn_inner")
-        sizes = {"sonar_dim": profile.space.dim} | {key: getattr(profile.two_tower, key) for key in names}
-    return count_parameters(BaseLcm if "layers" in sizes else TwoTower, sizes)
+    name = chosen.read_text().strip() if chosen.exists() else "base-lcm"
+    if name == "base-lcm" and (work / "base-lcm.pt").exists():
+        architecture = torch.load(work / "base-lcm.pt", map_location="cpu", mmap=True)["architecture"]
+        return count_parameters(BaseLcm, architecture)
+    architecture = architecture_of(work, "two-tower", profile.space.dim, profile.two_tower, SIZES)
+    return count_parameters(TwoTower, architecture)
 
 
 def token_batches(documents: DocumentTokens, config: TokenLmConfig, language: int, rng: np.random.Generator):
@@ -109,14 +110,21 @@ def token_loss(model: TokenLm, ids: Tensor) -> Tensor:
 
 
 def train_token_lm(work: Path, profile: Profile, run: Run, batch_tokens: int | None = None) -> dict:
-    """Trains within the time budget, resuming from work/token-lm.pt."""
+    """Trains within the time budget, resuming from work/token-lm.pt with its sizes; without it they match the default concept model."""
     config = profile.token_lm
     if batch_tokens:
         config = type(config)(**{**vars(config), "batch_tokens": batch_tokens})
     tokenizer = load_tokenizer(work)
     torch.manual_seed(run.seed)
     target = default_concept_parameters(work, profile)
-    model = TokenLm(**matched_sizes(target, tokenizer.get_vocab_size(), config)).to(run.device)
+    begun = work / "token-lm.pt"
+    sizes = (
+        torch.load(begun, map_location="cpu", mmap=True)["sizes"]
+        if begun.exists()
+        else matched_sizes(target, tokenizer.get_vocab_size(), config)
+    )
+    sizes["vocabulary"] = tokenizer.get_vocab_size()  # weights of another vocabulary are refused
+    model = TokenLm(**sizes).to(run.device)
     documents, valid = (DocumentTokens(work, split) for split in ("train", "valid"))
     language = language_ids(tokenizer)["en"]
 
@@ -156,10 +164,10 @@ def perplexity(
     model: TokenLm, documents: DocumentTokens, config: TokenLmConfig, language: int, device: str
 ) -> float:
     """exp of the mean negative log-likelihood a token, ends of sentences included, of the first 200 documents from their beginning."""
-    whole = type(config)(**{**vars(config), "batch_tokens": 1})
     total = count = 0.0
     for index in range(min(len(documents), 200)):
-        ids = [EOS, language, *(t for s in documents.sentences(index) for t in (*s, EOS))][: whole.max_tokens]
+        tokens = [token for pieces in documents.sentences(index) for token in (*pieces, EOS)]
+        ids = [EOS, language, *tokens][: config.max_tokens]
         row = torch.tensor([ids], device=device)
         total += token_loss(model, row).item() * (len(ids) - 2)
         count += len(ids) - 2

@@ -97,15 +97,17 @@ def stream(batches: Callable[[int], Iterator], seed: int, processes: int) -> Ite
 def train(task: Task, work: Path, run: Run) -> dict:
     """Trains until the budget is spent, `max_steps` are done or `pause_at` has come; resumes from work/NAME.pt.
 
-    Returns the step, seconds spent over all calls, whether the budget is spent, and the moving averages of the terms.
+    Returns the step, seconds spent over all calls, whether the budget is spent, and the moving averages of the terms. Raises ValueError
+    where the weights to go on from belong to another normalizer than work/normalizer.pt.
     """
     budget = 60 * (run.minutes if run.minutes is not None else task.minutes)
     checkpoint, first = work / f"{task.name}.pt", distributed.rank() == 0
     average = copy.deepcopy(task.model).eval().requires_grad_(False) if task.average_decay else None
     step, elapsed = _resume(task, average, checkpoint, run.device)
+    _require_same_normalizer(task, work)
     seed = run.seed + step + 100_003 * distributed.rank()
     torch.manual_seed(seed)  # other noise in every process and after every pause
-    log = (work / f"{task.name}.log.jsonl").open("a") if first else None
+    log = (work / f"{task.name}.log.jsonl").open("a" if step else "w") if first else None
     module = LossModule(task.model, task.loss)
     module = distributed.wrap(torch.compile(module, dynamic=True) if run.compile else module)
     workers = Workers(1 if distributed.world() > 1 or run.device.startswith("cuda") else run.threads)
@@ -216,6 +218,19 @@ def _resume(task: Task, average: nn.Module | None, path: Path, device: str) -> t
     if "optimizer" in saved:
         task.optimizer.load_state_dict(saved["optimizer"])
     return saved["step"], saved["elapsed"]
+
+
+def _require_same_normalizer(task: Task, work: Path) -> None:
+    """Documents are normalised with work/normalizer.pt: a model that brought another one would see other concepts than it learned from,
+    and its best value would be of another scale."""
+    for name, value in task.model.state_dict().items():
+        if "sonar_normalizer." in name:
+            wanted = torch.load(work / "normalizer.pt", map_location=value.device)[name.rpartition(".")[2]]
+            if not torch.allclose(value, wanted, rtol=1e-6):
+                raise ValueError(
+                    f"the weights that {task.name} goes on from belong to another normalizer than {work / 'normalizer.pt'}: remove the "
+                    "checkpoints of the concept models to train them anew, or warm-start them again, which takes the new normalizer"
+                )
 
 
 @torch.no_grad()

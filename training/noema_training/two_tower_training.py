@@ -3,9 +3,9 @@
 Squared error of the predicted clean concept, timesteps uniform per position, 15% of rows without context for guidance. Several noisy
 copies of each document share one pass of the contextualizer: denoiser rows are independent given the context.
 
-The contextualizer begins as the stack of the Base-LCM, where that is trained. Two terms of the Base-LCM's loss are added, since a small
-squared error alone lets predictions lie between sentences: cross-entropy of the true sentence through the frozen decoder, and, where much
-is noise, the contrastive term.
+The contextualizer begins as the first layers of the Base-LCM, where that is trained. Two terms of the Base-LCM's loss are added, since a
+small squared error alone lets predictions lie between sentences: cross-entropy of the true sentence through the frozen decoder, and, where
+much is noise, the contrastive term.
 """
 
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from .base_training import contrastive_loss
-from .concept_training import concept_task
+from .concept_training import architecture_of, concept_task
 from .concepts import Documents
 from .config import Profile, TwoTowerConfig
 from .decoder_loss import decoder_loss, sample_positions
@@ -28,6 +28,7 @@ from .tuned import load_base_lcm
 from .two_tower import TwoTower, context_mask
 
 ADAM_NAMES = ("modulator", "embed_time", "pre_linear", "initial_proj", "final_proj")
+SIZES = ("model_dim", "heads", "context_layers", "denoiser_layers", "ffn_inner", "max_seq_len")
 MOST_CONTRASTED = 1024
 VALIDATED = 256  # documents
 
@@ -97,9 +98,7 @@ def train_two_tower(work: Path, profile: Profile, run: Run, batch_documents: int
         config = replace(config, batch_documents=batch_documents)
     torch.manual_seed(run.seed)
     documents, valid = (Documents(work, split).to(run.device) for split in ("train", "valid"))
-    architecture = {"sonar_dim": documents.vectors.shape[1]}
-    for name in ("model_dim", "heads", "context_layers", "denoiser_layers", "ffn_inner", "max_seq_len"):
-        architecture[name] = getattr(config, name)
+    architecture = architecture_of(work, "two-tower", documents.vectors.shape[1], config, SIZES)
     model = TwoTower(**architecture, dropout=config.dropout).to(run.device)
     model.sonar_normalizer.load_state_dict(torch.load(work / "normalizer.pt"))
     if (work / "base-lcm.pt").exists():
@@ -126,13 +125,15 @@ def train_two_tower(work: Path, profile: Profile, run: Run, batch_documents: int
 
 
 def begin_as_base_lcm(model: TwoTower, work: Path) -> None:
-    """Copies frontend and layers of the trained Base-LCM into the contextualizer, if they are of the same number and size."""
+    """Copies the trained Base-LCM's frontend and its first layers, as many as there are, into a contextualizer of the same width."""
     base, _ = load_base_lcm(work)
     pairs = ((model.encoder_frontend.pre_linear, base.frontend.pre_linear), (model.context_encoder, base.lcm))
-    shapes = lambda part: {name: value.shape for name, value in part.state_dict().items()}  # noqa: E731
-    if all(shapes(own) == shapes(trained) for own, trained in pairs):
-        for own, trained in pairs:
-            own.load_state_dict(trained.state_dict())
+    for own, trained in pairs:
+        wanted = own.state_dict()
+        found = {name: value for name, value in trained.state_dict().items() if name in wanted}
+        if any(value.shape != wanted[name].shape for name, value in found.items()):
+            return
+        own.load_state_dict(found, strict=False)
 
 
 @torch.no_grad()

@@ -1,10 +1,12 @@
 """The one-shot driver at test size: packed data, calls that are cut short, weights that come back in parts."""
 
+import copy
 import json
 import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +14,11 @@ import pytest
 import torch
 from small_work import write_data
 
-from noema_training import driver, parts, trainer
+from noema_training import base_training, driver, parts, trainer
 from noema_training.__main__ import main
 from noema_training.base_lcm import BaseLcm
 from noema_training.base_training import train_base_lcm
+from noema_training.decoder_training import Tuned
 from noema_training.export import SIZE_LIMIT, round_weights
 from noema_training.graphs import as_int8
 from noema_training.pack import from_small, to_small
@@ -130,14 +133,88 @@ def test_parts_are_small_checked_and_keep_what_is_further_on(tmp_path, monkeypat
 def test_only_what_fits_is_collected(tmp_path):
     for name in ("space", "base-lcm"):
         torch.save({"model": {"w": torch.zeros(1000)}, "step": 1, "elapsed": 1.0}, tmp_path / f"{name}.pt")
-    assert parts.collect(tmp_path, tmp_path / "out", ("base-lcm", "space"), limit=3000).keys() == {"base-lcm"}
+    assert parts.collect(tmp_path, tmp_path / "out", ("base-lcm", "space"), limit=3000) == {
+        "models": {"base-lcm": {"bytes": 2000, "step": 1}},
+        "left_out": {"space": 2000},
+        "too_large": {},
+    }
+    alone = parts.collect(tmp_path, tmp_path / "out", ("space",), limit=1999)
+    assert alone["models"] == alone["left_out"] == {} and "more than the 1999" in alone["too_large"]["space"]
 
 
 def test_what_an_earlier_call_sent_is_not_collected_again(tmp_path):
     for name, step in (("space", 5), ("base-lcm", 2)):
         torch.save({"model": {"w": torch.zeros(9)}, "step": step, "elapsed": 1.0}, tmp_path / f"{name}.pt")
     sent = parts.collect(tmp_path, tmp_path / "out", known={"space": 5, "base-lcm": 1})
-    assert sent == {"base-lcm": {"bytes": 18, "step": 2}}
+    assert sent["models"] == {"base-lcm": {"bytes": 18, "step": 2}} and not sent["left_out"]
+
+
+def test_calls_go_on_until_every_model_is_sent(tmp_path, monkeypatch):
+    """All time is spent in the first call; the last model is too large for any."""
+    values = {"space": 500, "base-lcm": 500, "decoder": 900, "two-tower": 1100}
+    profile = replace(PROFILES["test"], shares=dict.fromkeys(values, 0.25))
+    monkeypatch.setattr(driver, "collect", partial(parts.collect, limit=2000))
+    monkeypatch.setattr(driver, "_vectors", lambda *_: None)
+
+    def trainer_of(name: str):
+        def train(work: Path, *_) -> dict:
+            state = {"model": {"w": torch.zeros(values[name])}, "step": 1, "elapsed": 1.0}
+            torch.save(state, work / f"{name}.pt")
+            return {"finished": True}
+
+        return train
+
+    def call() -> dict:
+        return driver.run_all(tmp_path, tmp_path / "out", profile, Run(minutes=1.0), trainer_of)
+
+    first, second = call(), call()
+    assert first["finished"] and first["again"] and first["written"].keys() == {"space", "base-lcm"}
+    assert first["left_out"] == {"decoder": 1800}
+    assert second["finished"] and not second["again"] and second["written"].keys() == {"decoder"}
+    assert second["too_large"].keys() == {"two-tower"}
+
+
+@pytest.mark.parametrize("untied", [False, True])
+def test_matrices_of_the_space_come_back_as_export_rounds_them(tmp_path, untied):
+    space, base = Space(60, 48, 1, 2, 96, untied=untied), BaseLcm(48, 16, 2, 1, 32)
+    torch.save(
+        {"model": space.state_dict(), "sizes": space.sizes, "step": 1, "elapsed": 1.0}, tmp_path / "space.pt"
+    )
+    tuned = Tuned(space.encoder, space.decoder, base)
+    torch.save({"model": tuned.state_dict(), "step": 1, "elapsed": 1.0}, tmp_path / "decoder.pt")
+    sizes = [parts.collect(tmp_path, tmp_path / "out", int8=int8)["models"] for int8 in (False, True)]
+    assert all(sizes[1][name]["bytes"] < 0.75 * sizes[0][name]["bytes"] for name in ("space", "decoder"))
+    parts.unpack(tmp_path / "out", tmp_path / "back")
+    again = Space(**space.sizes).requires_grad_(False)
+    again.load_state_dict(torch.load(tmp_path / "back" / "space.pt")["model"])
+    rounded = round_weights(copy.deepcopy(space).requires_grad_(False), int8=True).state_dict()
+    came = {name: value.clone() for name, value in again.state_dict().items()}
+    assert all(torch.equal(came[name], value) for name, value in rounded.items())
+    assert all(torch.equal(came[name], v) for name, v in round_weights(again, int8=True).state_dict().items())
+    model = torch.load(tmp_path / "back" / "decoder.pt")["model"]
+    assert all(torch.equal(model[name], rounded[name]) for name in rounded if not name.startswith("bag."))
+    for name, value in base.state_dict().items():
+        assert torch.equal(model[f"concept_model.{name}"], value.half().float()), "concept models stay f16"
+
+
+def test_each_phase_of_the_gpu_run_fits_one_call():
+    profile = PROFILES["gpu"]
+    names = ("vocabulary", "dim", "layers", "heads", "ffn")
+    with torch.device("meta"):
+        space = Space(*(getattr(profile.space, name) for name in names), untied=True)
+        sizes = {name: getattr(profile.base_lcm, name) for name in base_training.SIZES}
+        base = BaseLcm(sonar_dim=profile.space.dim, **sizes)
+        tuned = Tuned(space.encoder, space.decoder, base).state_dict()
+        sent = {}
+        for name, value in tuned.items():
+            sent |= parts.as_stored(f"decoder/{name}", value, profile.int8)
+    assert 2 * sum(value.numel() for value in tuned.values()) > parts.LIMIT, "as f16 it would not"
+    assert sum(value.nbytes for value in sent.values()) < parts.LIMIT
+
+
+def test_everything_needs_its_minutes(tmp_path):
+    with pytest.raises(ValueError, match="all needs --minutes"):
+        run(tmp_path, "all", "--out", tmp_path / "out")
 
 
 def test_rows_of_255_levels_are_stored_as_int8_exactly():

@@ -138,17 +138,22 @@ def test_two_tower_terms_are_over_their_share_of_the_noise(work, decoder):
     assert plain.keys() == {"loss"}
 
 
-def test_contextualizer_begins_as_the_base_lcm_of_the_same_size(work):
+def test_contextualizer_begins_as_the_first_layers_of_the_base_lcm(work):
     base = BaseLcm(DIM, 16, heads=2, layers=2, ffn_inner=32)
     architecture = {"sonar_dim": DIM, "model_dim": 16, "heads": 2, "layers": 2, "ffn_inner": 32}
     torch.save({"architecture": architecture, "model": base.state_dict(), "step": 1}, work / "base-lcm.pt")
-    same, deeper = (TwoTower(DIM, 16, 2, layers, 1, 32) for layers in (2, 3))
-    before = {name: value.clone() for name, value in deeper.state_dict().items()}
-    for model in (same, deeper):
+    same, shorter, wider = (
+        TwoTower(DIM, dim, 2, layers, 1, inner)
+        for dim, layers, inner in ((16, 2, 32), (16, 1, 32), (32, 2, 64))
+    )
+    before = {name: value.clone() for name, value in wider.state_dict().items()}
+    for model in (same, shorter, wider):
         begin_as_base_lcm(model, work)
     concepts = torch.randn(2, 5, DIM)
     assert torch.equal(same.contextualize(concepts), base.lcm(base.frontend(concepts)))
-    assert all(torch.equal(value, before[name]) for name, value in deeper.state_dict().items())
+    first = base.lcm.layers[0](base.frontend(concepts))
+    assert torch.equal(shorter.contextualize(concepts), base.lcm.layer_norm(first))
+    assert all(torch.equal(value, before[name]) for name, value in wider.state_dict().items())
 
 
 def test_contrastive_loss_does_not_count_equal_sentences_against_each_other():

@@ -49,7 +49,12 @@ def test_continuations_are_read_blind_and_marks_scored_by_folder(trained, tmp_pa
     scores = run(tmp_path, *arguments)
     assert scores[folders[0]]["grammar"] == {"mean": 6, "ahead": 0, "error": 0}
     assert scores[folders[1]]["grammar"] == {"mean": 8, "ahead": 2, "error": 0}
-    assert scores[folders[1]]["sense"] == {"mean": 4.67, "ahead": -0.33, "error": 0.27}
+    assert scores[folders[1]]["sense"] == {"mean": 4.67, "ahead": -0.33, "error": 0.33}
+    key = json.loads((tmp_path / "blind.json").read_text())
+    (tmp_path / "blind.json").write_text(json.dumps(key | {"orders": orders[:1]}))
+    marks.write_text("\n".join(lines[:2]))
+    assert run(tmp_path, *arguments)[folders[1]]["sense"] == {"mean": 4.0, "ahead": -1.0, "error": 0.0}
+    (tmp_path / "blind.json").write_text(json.dumps(key))
     for wrong in ("3 a: 1 2 3", "0 c: 1 2 3", "0 a: 0 2 3", "0 a: 11 2 3", "0 a: 1 2", "what"):
         marks.write_text("\n".join([*lines, wrong]))
         with pytest.raises(ValueError, match="line 7: wants"):

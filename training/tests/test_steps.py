@@ -3,23 +3,32 @@
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from small_work import run
 
 from noema_training.base_lcm import BaseLcm
-from noema_training.export import round_weights
+from noema_training.export import BETTER_MODEL, round_weights
+from noema_training.pack import unpack_data
 from noema_training.profiles import PROFILES
 from noema_training.runtime import load_base
 from noema_training.space import Space, load_space
+from noema_training.token_lm import count_parameters, default_concept_parameters, matched_sizes
 from noema_training.tokenizer import load_tokenizer, train_tokenizer
 from noema_training.trainer import load_trained, trained_weights
+from noema_training.two_tower import TwoTower
 
 
 def embeddings(space: Space) -> tuple[torch.Tensor, torch.Tensor]:
     """Those of encoder and decoder."""
     return space.encoder.encoder_frontend.embed.weight, space.decoder.decoder_frontend.embed.weight
+
+
+def copied(trained: Path, tmp_path: Path) -> Path:
+    """The work directory for one test to change as it likes."""
+    return shutil.copytree(trained, tmp_path / "copy", ignore=shutil.ignore_patterns("model", "data"))
 
 
 def test_tuning_parts_the_embeddings_and_moves_encoder_and_decoder(trained):
@@ -89,7 +98,82 @@ def test_training_goes_on_from_an_exported_folder(trained, tmp_path):
     assert torch.equal(model.sonar_normalizer.center, torch.load(tmp_path / "normalizer.pt")["center"])
     assert torch.equal(model.postnet.fc.weight, load_base(folder).postnet.fc.weight)
     assert run(tmp_path, "base-lcm", "--limit", "2")["step"] == 2
+    before = [weight.clone() for weight in embeddings(load_space(tmp_path))]
+    run(tmp_path, "decoder", "--limit", "0")
+    assert all(map(torch.equal, embeddings(load_space(tmp_path)), before)), "tuning begins with both"
     run(tmp_path, "export", "--out", str(tmp_path / "again"))
+
+
+def test_concept_models_do_not_go_on_under_another_normalizer(trained, tmp_path):
+    work = copied(trained, tmp_path)
+    normalizer = torch.load(work / "normalizer.pt")
+    torch.save(
+        {"center": normalizer["center"] * (1 + 1e-7), "scale": normalizer["scale"]}, work / "normalizer.pt"
+    )
+    assert run(work, "one-tower", "--limit", "7")["step"] == 7
+    torch.save({"center": normalizer["center"], "scale": 1.01 * normalizer["scale"]}, work / "normalizer.pt")
+    for name in ("base-lcm", "two-tower", "one-tower", "quant-lcm-c", "quant-lcm-d"):
+        with pytest.raises(ValueError, match=f"{name} .* another normalizer .* warm-start them again"):
+            run(work, name, "--limit", "8")
+    (work / "decoder.pt").unlink()
+    with pytest.raises(ValueError, match=r"decoder .* another normalizer"):
+        run(work, "decoder", "--limit", "1")
+    (work / "base-lcm.pt").unlink()
+    assert run(work, "base-lcm", "--limit", "1")["step"] == 1
+
+
+def test_training_goes_on_with_the_sizes_that_are_there(trained, tmp_path, monkeypatch):
+    work, profile = copied(trained, tmp_path), PROFILES["test"]
+    (work / "decoder.pt").unlink()
+    parts = {
+        name: replace(getattr(profile, name), ffn_inner=128, model_dim=32)
+        for name in ("base_lcm", "two_tower", "one_tower", "quant_lcm")
+    }
+    monkeypatch.setitem(PROFILES, "test", replace(profile, **parts))
+    for name in ("base-lcm", "two-tower", "one-tower", "quant-lcm-c"):
+        assert run(work, name, "--limit", "7")["step"] == 7
+        assert torch.load(work / f"{name}.pt")["architecture"]["model_dim"] == 64
+    (work / "base-lcm.pt").unlink()
+    run(work, "base-lcm", "--limit", "1")
+    assert torch.load(work / "base-lcm.pt")["architecture"]["model_dim"] == 32
+
+
+def test_the_yardstick_goes_on_with_its_size_whatever_is_chosen_later(trained, tmp_path):
+    work = copied(trained, tmp_path)
+    sizes = torch.load(work / "token-lm.pt")["sizes"]
+    saved = torch.load(work / "base-lcm.pt")
+    assert default_concept_parameters(work, PROFILES["test"]) == count_parameters(
+        BaseLcm, saved["architecture"]
+    )
+    (work / BETTER_MODEL).write_text("two-tower\n")
+    saved = torch.load(work / "two-tower.pt")
+    chosen = default_concept_parameters(work, PROFILES["test"])
+    assert chosen == count_parameters(TwoTower, saved["architecture"])
+    assert matched_sizes(chosen, sizes["vocabulary"], PROFILES["test"].token_lm) != sizes
+    assert run(work, "token-lm", "--limit", "7")["step"] == 7
+    assert torch.load(work / "token-lm.pt")["sizes"] == sizes
+
+
+def test_a_sample_of_the_documents_does_not_stay(trained, tmp_path):
+    work = copied(trained, tmp_path)
+    assert run(work, "encode", "--limit", "3")["train"]["documents"] == 15
+    whole = run(work, "encode")["train"]["documents"]
+    assert whole > 75
+    run(work, "encode", "--limit", "3")
+    run(work, "pack", "--out", str(tmp_path / "data.zip"))
+    remote = tmp_path / "remote"
+    unpack_data(tmp_path / "data.zip", remote)
+    shutil.copyfile(work / "space.pt", remote / "space.pt")
+    assert run(remote, "encode")["train"]["documents"] == 15, "there is no text for more"
+
+
+def test_a_log_begins_anew_with_its_model(trained, tmp_path):
+    work = copied(trained, tmp_path)
+    assert run(work, "space", "--limit", "7")["step"] == 7
+    assert len((work / "space.log.jsonl").read_text().splitlines()) == 2
+    (work / "space.pt").unlink()
+    run(work, "space", "--limit", "1")
+    assert len((work / "space.log.jsonl").read_text().splitlines()) == 1
 
 
 def test_training_goes_on_with_another_vocabulary(trained, tmp_path):
