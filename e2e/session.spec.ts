@@ -202,6 +202,57 @@ test('wrong calls leave the document alone, and a forgotten one leaves nothing',
   expect(stored).toEqual({ 'noema-documents': 0, 'noema-states': 0, 'noema-sentences': 1 })
 })
 
+test('a session knows what an abort came too late for', async ({ page }) => {
+  const { appended, left, cut } = await visit(page, async (noema, _, { beginning, codeOf }) => {
+    const session = await noema.open('diary')
+    await session.append(beginning)
+    const wait = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))
+    /** Keeps whoever writes to the documents waiting. @returns what ends that */
+    const hold = () =>
+      new Promise<() => void>((resolve) => {
+        indexedDB.open('noema-documents').onsuccess = ({ target }) => {
+          const db = (target as IDBOpenDBRequest).result
+          const files = db.transaction('files').objectStore('files')
+          let isHeld = true
+          const read = () => {
+            if (isHeld) files.count().onsuccess = read
+            else db.close()
+          }
+          read()
+          resolve(() => {
+            isHeld = false
+          })
+        }
+      })
+    const known = async () => [session.sentences.length, (await noema.open('diary')).sentences.length]
+
+    const controller = new AbortController()
+    let release = await hold()
+    const appending = codeOf(() => session.append('It rained.', { signal: controller.signal }))
+    await wait(500)
+    controller.abort()
+    await wait(100)
+    release()
+    const appended = [await appending, ...(await known())]
+
+    for await (const _ of session.continue({ concepts: 3, seed: 3, conceptModel: 'two-tower', steps: 4, beam: 1 })) {
+      release = await hold()
+      await wait(1000)
+      setTimeout(release, 500)
+      break
+    }
+    const left = await known()
+    return { appended, left, cut: await codeOf(() => session.truncate(0)) }
+  })
+  // Which one depends on how far the worker was.
+  expect([
+    ['finished', 4, 4],
+    ['aborted', 3, 3],
+  ]).toContainEqual(appended)
+  expect(left[0]).toBe(left[1])
+  expect(cut).toBe('finished')
+})
+
 test('a full storage costs the speed and nothing else; a change that cannot be stored is refused and not made', async ({ page }) => {
   await page.goto('/?manual')
   const { origin } = new URL(page.url())

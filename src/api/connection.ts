@@ -66,13 +66,15 @@ export async function connect(signal?: AbortSignal): Promise<Connection> {
     },
   }
 
+  const abort = () => end(new Aborted('The call was aborted.'))
+  signal?.addEventListener('abort', abort)
   const life = `noema-worker ${Math.random()} ${Date.now()}`
   const timer = setTimeout(
     () => end(new WorkerFailed('The engine worker did not start: serve the page over http(s), not from a file.')),
     startTimeout,
   )
   try {
-    const isHeld = await connection.call(signal, (remote) => remote.start(runtimeFiles, life))
+    const isHeld = await connection.call(undefined, (remote) => remote.start(runtimeFiles, life))
     // Nothing else tells of a worker that was killed.
     const tell = () => end(new WorkerFailed('The engine worker was killed: load the model again.'))
     if (isHeld) navigator.locks.request(life, tell).catch(() => undefined)
@@ -81,6 +83,7 @@ export async function connect(signal?: AbortSignal): Promise<Connection> {
     throw error
   } finally {
     clearTimeout(timer)
+    signal?.removeEventListener('abort', abort)
   }
   return connection
 }

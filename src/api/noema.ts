@@ -17,7 +17,8 @@ import { requireText } from './require-text'
 import { Session } from './session'
 import { streamConcepts } from './stream'
 
-interface Cancellable {
+/** What every call that can be cancelled takes. */
+export interface Cancellable {
   /** Cancels the call within the time of one denoiser or decoder step; it then rejects with `Aborted`. */
   signal?: AbortSignal
 }
@@ -69,7 +70,7 @@ export interface ContinueOptions extends PredictOptions, TextSettings {
   reread?: boolean
 }
 
-export interface ContinueManyOptions extends Omit<ContinueOptions, 'recall'> {
+export interface ContinueManyOptions extends Omit<ContinueOptions, 'recall' | 'trajectory'> {
   /** How often each text is continued, from 1; texts times samples are at most 1000. Default 1. */
   samples?: number
 }
@@ -93,7 +94,12 @@ export interface OpenOptions extends Cancellable {
   remember?: boolean
 }
 
-/** A loaded model in a worker of its own. Made by `load`. */
+/**
+ * A loaded model in a worker of its own. Made by `load`.
+ *
+ * Its calls, those of its sessions and its memory among them, are served one at a time, in order: a `translate` made while `continue` runs waits for
+ * its end. A second `load` is a second worker, with the model in memory twice.
+ */
 export class Noema {
   readonly #connection: Connection
   /** The model and the machine under it. */
@@ -116,25 +122,22 @@ export class Noema {
    * the new concepts do not fit the model's context; NoConceptModel when the model folder has a space only; DeviceLost; Aborted.
    */
   async *continue(text: string, options: ContinueOptions = {}): AsyncGenerator<Concept, ContinueResult> {
-    const { signal, ...settings } = options
-    const language = settings.language ?? 'eng_Latn'
-    const request = { seed: 0, concepts: 5, ...settings, text: requireText(text), language, to: settings.to ?? language }
+    const { signal, language = 'eng_Latn', to = language, seed = 0, concepts = 5, ...settings } = options
+    const request = { ...settings, text: requireText(text), language, to, seed, concepts }
     return yield* streamConcepts(this.#connection, signal, (engine, job, onConcept) => engine.continue(job, request, onConcept))
   }
 
   /**
    * Continues several texts together, each `samples` times: one pass of the concept model and of the decoder serves all that go on, so that on a GPU
    * many take little longer than one. Sample k of a text is what `continue` writes with the seed `seed + k`. Concepts are yielded as they come,
-   * those of different texts in turn; the generator's return value says how each ended, the samples of a text one after another. A One-Tower
-   * model continues one after another.
+   * those of different texts in turn; the generator's return value says how each ended, the samples of a text one after another. A One-Tower model or
+   * a Quant-LCM, and any model on the processor, continues one after another.
    *
-   * @throws as `continue`.
+   * @throws as `continue`; InvalidInput for `recall` and `trajectory` too.
    */
   async *continueMany(texts: readonly string[], options: ContinueManyOptions = {}): AsyncGenerator<ConceptOfMany, ContinuedDocument[]> {
-    const { signal, ...settings } = options
-    const language = settings.language ?? 'eng_Latn'
-    const places = { texts: texts.map(requireText), language, to: settings.to ?? language }
-    const request = { seed: 0, concepts: 5, samples: 1, ...settings, ...places }
+    const { signal, language = 'eng_Latn', to = language, seed = 0, concepts = 5, samples = 1, ...settings } = options
+    const request = { ...settings, texts: texts.map(requireText), language, to, seed, concepts, samples }
     return yield* streamConcepts<ConceptOfMany, ContinuedDocument[]>(this.#connection, signal, (engine, job, onConcept) =>
       engine.continueMany(job, request, onConcept),
     )
@@ -150,9 +153,9 @@ export class Noema {
    * ContextFull when the text and its summary do not fit the model's context; UnsupportedLanguage; NoConceptModel; DeviceLost; Aborted.
    */
   async *summarize(text: string | readonly string[], options: SummarizeOptions = {}): AsyncGenerator<Concept, SummaryResult> {
-    const { signal, language = 'eng_Latn', ...settings } = options
+    const { signal, language = 'eng_Latn', seed = 0, ratio = 0.2, ...settings } = options
     const given = typeof text === 'object' && text !== null ? Array.from(text, requireText) : requireText(text)
-    const request = { seed: 0, ratio: 0.2, ...settings, of: { text: given, language } }
+    const request = { ...settings, seed, ratio, of: { text: given, language } }
     return yield* streamConcepts<Concept, SummaryResult>(this.#connection, signal, (engine, job, onConcept) =>
       engine.summarize(job, request, onConcept),
     )

@@ -33,6 +33,9 @@ export interface SummarizeSessionOptions extends Omit<SummarizeOptions, 'languag
  * from, is not the one that was seen.
  * `sentences` is the document as it is after each call, and `watch` tells of changes in between. `forget` removes what any tab wrote.
  *
+ * A change that is aborted is made whole or not at all: the call throws Aborted where it was not, and returns where the abort came too late. A
+ * `continue` that is aborted, or left early, may still have put the concept into the document that it was about to yield: `sentences` says so.
+ *
  * Each call may throw StorageUnavailable when the browser keeps nothing for this page, QuotaExceeded when it is full (the document then stays
  * as it was) and InvalidInput when what is stored cannot be read.
  */
@@ -77,7 +80,7 @@ export class Session {
    * Puts the sentences of a text in the place of one sentence; a text without a word removes it. What the model made of the sentences before it
    * stays good.
    *
-   * @param language of the text. Default: the sentence's.
+   * @param options with a `language`: that of the text. Default: the sentence's.
    * @throws InvalidInput for an index that is not there; DocumentChanged when the sentence is not the one in `sentences` any more;
    * UnsupportedLanguage; Aborted.
    */
@@ -114,18 +117,21 @@ export class Session {
    * @throws as `Noema.continue`; DocumentChanged when another tab changes the document meanwhile: the concepts yielded so far are in it.
    */
   async *continue(options: ContinueSessionOptions = {}): AsyncGenerator<Concept, ContinueResult> {
-    const { signal, ...settings } = options
-    const request = { seed: 0, concepts: 5, ...settings }
+    const { signal, seed = 0, concepts = 5, ...settings } = options
+    const request = { ...settings, seed, concepts }
     const note = ({ text, language }: Concept) => {
       const { sentences, ...rest } = this.#content
       this.#content = { ...rest, sentences: [...sentences, { text, language, generated: true }] }
     }
     const run: Parameters<typeof streamConcepts<Concept, ContinueResult>>[2] = (engine, job, onConcept) =>
       engine.continueDocument(job, this.id, request, onConcept)
+    let isWhole = false
     try {
-      return yield* streamConcepts(this.#connection, signal, run, note)
-    } catch (error) {
-      throw await this.#seen(error)
+      const result = yield* streamConcepts(this.#connection, signal, run, note)
+      isWhole = true
+      return result
+    } finally {
+      if (!isWhole) await this.#lookAgain()
     }
   }
 
@@ -136,8 +142,8 @@ export class Session {
    * @throws as `Noema.summarize`.
    */
   async *summarize(options: SummarizeSessionOptions = {}): AsyncGenerator<Concept, SummaryResult> {
-    const { signal, ...settings } = options
-    const request = { seed: 0, ratio: 0.2, ...settings, of: { document: this.id } }
+    const { signal, seed = 0, ratio = 0.2, ...settings } = options
+    const request = { ...settings, seed, ratio, of: { document: this.id } }
     return yield* streamConcepts<Concept, SummaryResult>(this.#connection, signal, (engine, job, onConcept) =>
       engine.summarize(job, request, onConcept),
     )
@@ -182,7 +188,7 @@ export class Session {
 
   /**
    * Fills the document from a file that `export` made.
-   * @param replace whether it may hold sentences, which the file's then replace in one step. Default false.
+   * @param options with `replace`: whether it may hold sentences, which the file's then replace in one step. Default false.
    * @throws InvalidInput for another file, or a document that is not empty without `replace`; DocumentChanged when the sentences to be replaced are
    * not those in `sentences` any more.
    */
@@ -203,14 +209,14 @@ export class Session {
     try {
       this.#content = await this.#run(change, signal)
     } catch (error) {
-      throw await this.#seen(error)
+      if (error instanceof DocumentChanged) await this.#lookAgain()
+      throw error
     }
   }
 
-  /** Looks at the document again when the error says that it is another by now. */
-  async #seen(error: unknown): Promise<unknown> {
-    if (error instanceof DocumentChanged) this.#content = await this.#run({ kind: 'open' }).catch(() => this.#content)
-    return error
+  /** Brings `sentences` up to date with the store, where it can be read. */
+  async #lookAgain(): Promise<void> {
+    this.#content = await this.#run({ kind: 'open' }).catch(() => this.#content)
   }
 
   #run(change: DocumentChange, signal?: AbortSignal): Promise<DocumentContent> {

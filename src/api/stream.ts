@@ -7,7 +7,7 @@ import { AsyncQueue } from './queue'
 /**
  * The concepts of one engine call as they come. Leaving the loop early cancels the call.
  * @param run starts the call; it is given where to put each concept.
- * @param onArrival called with each concept, whether the loop gets to it or not.
+ * @param onArrival called with each concept that comes before the loop has ended, whether the loop gets to it or not.
  */
 export async function* streamConcepts<Item = Concept, Result = ContinueResult>(
   connection: Connection,
@@ -19,6 +19,7 @@ export async function* streamConcepts<Item = Concept, Result = ContinueResult>(
   const signals = signal ? AbortSignal.any([signal, left.signal]) : left.signal
   const concepts = new AsyncQueue<Item>()
   const onConcept = connection.callback((concept: Item) => {
+    if (left.signal.aborted) return
     onArrival(concept)
     concepts.push(concept)
   })

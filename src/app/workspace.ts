@@ -50,11 +50,10 @@ export class Workspace extends DocumentWorkspace {
         }
         this.outcome = null
       } finally {
-        const stored = await this.#asStored(session, noema, signal)
         // What another tab has added meanwhile stays, and so does what it stands after.
-        const added = stored.sentences.slice(length)
+        const added = session.sentences.slice(length)
         const isOutline = added.every(({ text, generated }, i) => generated && (i === lines.length || text === lines[i]))
-        if (isOutline) await stored.truncate(length)
+        if (isOutline) await session.truncate(length)
       }
     })
   }
@@ -160,35 +159,24 @@ export class Workspace extends DocumentWorkspace {
     let milliseconds = 0
     let count = 0
     let recalled: readonly RememberedConcept[] = []
-    try {
-      const stream = session.continue({ ...continueOptions(noema.info, this.dials), concepts, signal })
-      for (;;) {
-        const { value, done } = await stream.next()
-        if (done) {
-          this.measured = { ...this.measured, rows: value.rows }
-          return outcomes[value.stop] ?? (this.outcome === 'deviceLost' ? this.outcome : null)
-        }
-        milliseconds += value.timing.predict + value.timing.decode
-        count++
-        recalled = value.recalled ?? recalled
-        this.remembered.note(session, start, recalled)
-        this.sentences = session.sentences
-        this.newest = session.sentences.length - 1
-        this.concepts = [...this.concepts, value.embedding]
-        this.trajectory = value.trajectory ? rows(value.trajectory, noema.info.dim) : []
-        this.measured = { ...this.measured, speed: (1000 * count) / milliseconds, recalled: recalled.length }
-        this.changed()
+    const stream = session.continue({ ...continueOptions(noema.info, this.dials), concepts, signal })
+    for (;;) {
+      const { value, done } = await stream.next()
+      if (done) {
+        this.measured = { ...this.measured, rows: value.rows }
+        return outcomes[value.stop] ?? (this.outcome === 'deviceLost' ? this.outcome : null)
       }
-    } finally {
-      await this.#asStored(session, noema, signal)
+      milliseconds += value.timing.predict + value.timing.decode
+      count++
+      recalled = value.recalled ?? recalled
+      this.remembered.note(session, start, recalled)
+      this.sentences = session.sentences
+      this.newest = session.sentences.length - 1
+      this.concepts = [...this.concepts, value.embedding]
+      this.trajectory = value.trajectory ? rows(value.trajectory, noema.info.dim) : []
+      this.measured = { ...this.measured, speed: (1000 * count) / milliseconds, recalled: recalled.length }
+      this.changed()
     }
-  }
-
-  /** A concept that was being written when the call was stopped may be in the document or not: the store knows. */
-  async #asStored(session: Session, noema: Noema, signal: AbortSignal): Promise<Session> {
-    if (!signal.aborted) return session
-    this.session = await noema.open(session.id)
-    return this.session
   }
 }
 

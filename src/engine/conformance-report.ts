@@ -11,6 +11,7 @@ export interface ArrayReport {
   worst: { index: number; got: number; expected: number }
 }
 
+/** How one case of a conformance file came out. */
 export interface CaseReport {
   name: string
   kind: string

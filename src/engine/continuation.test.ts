@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { InvalidInput } from '../errors'
 import { writeOn } from './continuation'
 import { continueMany } from './continue-many'
 import type { LoadedModel } from './loaded-model'
@@ -6,27 +7,43 @@ import type { ManyDocument } from './predictor'
 
 const [stranger, plain] = ['Then Ben came.', 'Tom ran home with his ball.']
 
-/** Predicts the concept 0 again and again, for which the same two drafts are drawn. */
-function model(): LoadedModel {
+type Settle<Predicted, Read> = { settle?: (predicted: Predicted, position: number) => Promise<Read> }
+
+/**
+ * Predicts the concept 0 again and again, for which the same two drafts are drawn.
+ * @param reread language in which predictions are read again. Default: they are not.
+ * @returns what it has encoded too, with the store and without
+ */
+function model(reread?: string): LoadedModel & { read: { stored: string[]; passing: string[] } } {
+  const read = { stored: [] as string[], passing: [] as string[] }
   const predictor = {
+    reread,
     beam: 1,
     maxLength: 100,
     recall: async () => ({ remembered: 0, restored: 0, computed: 1 }),
-    async *generate(_: Float32Array, { concepts }: { concepts: number }) {
-      for (let index = 0; index < concepts; index++) yield { embedding: new Float32Array(1), milliseconds: 0 }
+    async *generate(prompt: Float32Array, { concepts, settle }: { concepts: number } & Settle<Float32Array, Float32Array>) {
+      for (let index = 0; index < concepts; index++) {
+        await settle?.(new Float32Array(1), prompt.length + index)
+        yield { embedding: new Float32Array(1), milliseconds: 0 }
+      }
       return 'length'
     },
-    async *generateMany(documents: ManyDocument[], { concepts }: { concepts: number }) {
+    async *generateMany(documents: ManyDocument[], { concepts, settle }: { concepts: number } & Settle<unknown[], Float32Array[]>) {
       for (let index = 0; index < concepts; index++) {
         const next = ({ prompt }: ManyDocument, document: number) => ({
           document,
           position: prompt.length + index,
           concept: new Float32Array(1),
         })
+        await settle?.(documents.map(next), index)
         yield { concepts: documents.map(next), milliseconds: 0 }
       }
     },
     stored: async () => undefined,
+  }
+  const encode = (where: keyof typeof read) => async (sentences: string[]) => {
+    read[where].push(...sentences)
+    return new Float32Array(sentences.length)
   }
   const drafts = [stranger, plain].map((text, index) => ({ text, score: -index }))
   const space = {
@@ -34,9 +51,11 @@ function model(): LoadedModel {
     requireLanguage: () => undefined,
     requireDecodeOptions: () => undefined,
     candidates: async (vectors: Float32Array) => Array.from(vectors, () => drafts),
+    decode: async (vectors: Float32Array) => Array.from(vectors, () => ({ text: 'Er lief.', score: 0 })),
+    encode: encode('passing'),
   }
-  const encode = async (sentences: string[]) => new Float32Array(sentences.length)
-  return { space, encode, sentences: (text: string) => [text], conceptModel: async () => predictor } as unknown as LoadedModel
+  const parts = { space, encode: encode('stored'), sentences: (text: string) => [text], conceptModel: async () => predictor, read }
+  return parts as unknown as ReturnType<typeof model>
 }
 
 async function written(settings: { textDrafts?: number; beam?: number }, sentences: string[]): Promise<string[]> {
@@ -73,3 +92,44 @@ test('of several texts each has its drafts chosen as if it were alone', async ()
   )
   expect(found).toEqual(await Promise.all(texts.map((text) => written({ textDrafts: 2 }, [text]))))
 })
+
+test('of what is read again only the sentences of a text that goes on are stored', async () => {
+  expect(await kept({ language: 'eng_Latn' })).toEqual({ stored: [stranger, stranger], passing: [] })
+  // German is written in the words of English drafts, which are in no document.
+  expect(await kept({ language: 'deu_Latn' })).toEqual({ stored: [], passing: [stranger, stranger] })
+  // A summary is in no document either.
+  expect(await kept({ language: 'eng_Latn', kept: 1 })).toEqual({ stored: [], passing: [stranger, stranger] })
+})
+
+test('so it is of several texts', async () => {
+  const many = async (to: string) => {
+    const reading = model('eng_Latn')
+    const request = { texts: ['Tom had a ball.', 'Ben had a ball.'], samples: 1, language: 'eng_Latn', to, concepts: 1, seed: 1 }
+    await continueMany(reading, request, new AbortController().signal, () => undefined)
+    return reading.read
+  }
+  const texts = ['Tom had a ball.', 'Ben had a ball.']
+  expect(await many('eng_Latn')).toEqual({ stored: [...texts, stranger, stranger], passing: [] })
+  expect(await many('deu_Latn')).toEqual({ stored: texts, passing: [stranger, stranger] })
+})
+
+test.each(['recall', 'trajectory'])('of several texts at once there is no %s', async (name) => {
+  const request = { texts: ['Tom had a ball.'], samples: 1, language: 'eng_Latn', to: 'eng_Latn', concepts: 1, seed: 1 }
+  const call = (value: unknown) => continueMany(model(), { ...request, [name]: value }, new AbortController().signal, () => undefined)
+  await expect(call(name === 'recall' ? 3 : true)).rejects.toThrow(InvalidInput)
+  await expect(call(3)).rejects.toThrow(`there is no ${name}`)
+  await expect(call(undefined)).resolves.toBeDefined()
+})
+
+/** What was encoded while a text was continued by two sentences, with the store and without. */
+async function kept(beginning: { language: string; kept?: number }) {
+  const reading = model('eng_Latn')
+  await writeOn(
+    reading,
+    { vectors: new Float32Array(1), sentences: ['Tom had a ball.'], ...beginning },
+    { concepts: 2, seed: 1 },
+    new AbortController().signal,
+    () => undefined,
+  )
+  return reading.read
+}

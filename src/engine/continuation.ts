@@ -13,7 +13,7 @@ export interface Beginning {
   sentences: readonly string[]
   /** FLORES-200 code to write in. */
   language: string
-  /** How many of the concepts may have their state stored; what comes after them is for this call only. Default: all, and those written. */
+  /** How many of the concepts may have their state stored; of what comes after them nothing is. Default: all, and those written. */
   kept?: number
 }
 
@@ -64,7 +64,8 @@ export async function writeOn(
   const settle = async (concept: Float32Array, position: number) => {
     const start = performance.now()
     const draft = await say(concept, position)
-    const read = await readAgain(model, draft, { concept, language: draftLanguage!, signal })
+    const isKept = draftLanguage === language && kept === undefined
+    const read = await readAgain(model, draft, { concept, language: draftLanguage!, isKept, signal })
     const [text] =
       draftLanguage === language ? [draft] : await sayRead(model, read, { beam: beam ?? predictor.beam, maxTokens, language, signal })
     said = { text: text!, milliseconds: performance.now() - start }
@@ -89,13 +90,18 @@ export async function writeOn(
   }
 }
 
-/** The vector of what a concept was put into; a concept without words stays as it is. */
+/**
+ * The vector of what a concept was put into; a concept without words stays as it is.
+ * @param options.isKept whether it is the sentence of the text itself, which is stored as any other of it. A draft that the text is not made of is in
+ * no document, so nothing would ever forget it.
+ */
 export function readAgain(
   model: LoadedModel,
   text: string,
-  { concept, language, signal }: { concept: Float32Array; language: string; signal: AbortSignal },
+  { concept, language, isKept, signal }: { concept: Float32Array; language: string; isKept: boolean; signal: AbortSignal },
 ): Promise<Float32Array> {
-  return text.trim() === '' ? Promise.resolve(concept) : model.encode([text], language, signal)
+  if (text.trim() === '') return Promise.resolve(concept)
+  return isKept ? model.encode([text], language, signal) : model.space.encode([text], { language, signal })
 }
 
 /** The language in which predictions are put into words and read again, where that is wanted: the model's, or that of the text. */

@@ -14,8 +14,9 @@ import { wording } from './wording'
 const mostDocuments = 1000
 
 /**
- * Continues several texts, each `samples` times, as many at once as the GPU can hold: every step of the concept model and of the decoder is one for
- * all of them.
+ * Continues several texts, each `samples` times, as many at once as `ConceptBatch.size` says: every step of the concept model and of the decoder is
+ * one for all of these.
+ * @throws InvalidInput for a setting out of range, and for those that only one text can have.
  * @returns how each ended, the samples of a text one after another, and a promise of when the states of the texts are stored.
  */
 export async function continueMany(
@@ -26,6 +27,9 @@ export async function continueMany(
 ): Promise<{ result: ContinuedDocument[]; stored: Promise<void> }> {
   const { beam, textTopK, textTopP, textTemperature, textDrafts, maxTokens, reread: wanted, ...sampling } = settings
   const text = { beam, textTopK, textTopP, textTemperature, textDrafts, maxTokens }
+  const foreign = ['recall', 'trajectory'].find((name) => settings[name as keyof typeof settings])
+  if (foreign)
+    throw new InvalidInput(`Of several texts at once there is no ${foreign}: leave it out, or continue them one by one.`, { name: foreign })
   if (texts.length === 0) throw new InvalidInput('There is nothing to continue: give at least one text.')
   requireInteger('concepts', concepts, 1, 10_000)
   requireInteger('samples', samples, 1, mostDocuments)
@@ -102,7 +106,9 @@ export async function continueMany(
     const read: Float32Array[] = []
     // One by one: read together they could differ in their last bits from what they are alone.
     for (const [row, draft] of drafts.entries())
-      read.push(await readAgain(model, draft, { concept: predicted[row]!.concept, language: draftLanguage!, signal }))
+      read.push(
+        await readAgain(model, draft, { concept: predicted[row]!.concept, language: draftLanguage!, isKept: draftLanguage === to, signal }),
+      )
     const likeliest = { beam: beam ?? predictor.beam, maxTokens, language: to, signal }
     const texts = draftLanguage === to ? drafts : await sayRead(model, joined(read), likeliest)
     for (const [row, { document }] of predicted.entries()) said.set(document, texts[row]!)

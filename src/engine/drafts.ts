@@ -22,19 +22,19 @@ export function chooseDraft(drafts: readonly DecodedSentence[], text: readonly s
     const runs = words.slice(0, Math.max(1, words.length - repeated + 1)).map((_, at) => inARow(words.slice(at, at + repeated)))
     const repeats = runs.some((run) => told.some((sentence) => sentence.includes(run)))
     const names = capitalizesNouns.test(language) ? [] : namesIn(draft)
-    return draft.trim() ? 2 * Number(repeats) + Number(names.some((name) => !known.has(name))) : 4
+    return words.length > 0 ? 2 * Number(repeats) + Number(names.some((name) => !known.has(name))) : 4
   }
   const counted = drafts.map(({ text }) => faults(text))
   return drafts[counted.indexOf(Math.min(...counted))]!.text
 }
 
 function wordsOf(sentence: string): string[] {
-  return sentence.match(/[\p{L}\p{N}]+/gu) ?? []
+  return sentence.match(/[\p{L}\p{N}][\p{L}\p{M}\p{N}]*/gu) ?? []
 }
 
 /** Words of two letters or more with a capital inside a sentence. */
 function namesIn(text: string): string[] {
-  return Array.from(text.matchAll(/(?<=([\p{L}\p{N},;'’]|,["”»]) +)\p{Lu}[\p{L}\p{N}]+/gu), ([name]) => name)
+  return Array.from(text.matchAll(/(?<=([\p{L}\p{M}\p{N},;'’]|,["”»]) +)\p{Lu}[\p{L}\p{M}\p{N}]+/gu), ([name]) => name)
 }
 
 /** With a space before and after each, so that none is found in a longer one. */

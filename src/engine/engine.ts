@@ -1,5 +1,5 @@
 import * as Comlink from 'comlink'
-import { throwIfAborted } from '../errors'
+import { KernelError, throwIfAborted } from '../errors'
 import { type RuntimeFiles, useRuntimeFiles } from '../onnx'
 import type { OnProgress } from '../progress'
 import { holdForLife } from '../store/exclusive'
@@ -134,9 +134,9 @@ export class Engine {
     return result
   }
 
-  /** Does one thing to a document and returns its content afterwards. */
+  /** Does one thing to a document and returns its content afterwards. An abort that comes once it is being stored comes too late. */
   async changeDocument(job: number, id: string, change: DocumentChange): Promise<DocumentContent> {
-    return this.#run(job, undefined, async (signal, model) => (await this.#library).change(model, id, change, signal))
+    return this.#run(job, undefined, async (signal, model) => (await this.#library).change(model, id, change, signal), true)
   }
 
   async listDocuments(job: number): Promise<DocumentSummary[]> {
@@ -235,17 +235,35 @@ export class Engine {
     return this.#openLibrary
   }
 
-  /** Waits for its turn, runs one call with the loaded model, and lets go of the caller's callback when it ends. */
-  async #run<T>(job: number, callback: unknown, call: (signal: AbortSignal, model: LoadedModel) => Promise<T>): Promise<T> {
+  /**
+   * Waits for its turn, runs one call with the loaded model, and lets go of the caller's callback when it ends.
+   * @param isChange whether a caller that aborts has to know if the call came to its end all the same
+   */
+  async #run<T>(
+    job: number,
+    callback: unknown,
+    call: (signal: AbortSignal, model: LoadedModel) => Promise<T>,
+    isChange = false,
+  ): Promise<T> {
     const controller = new AbortController()
     this.#jobs.set(job, controller)
     try {
+      let hasBegun = false
       const result = this.#turn.run(async () => {
         throwIfAborted(controller.signal)
-        return call(controller.signal, this.#model as LoadedModel)
+        hasBegun = true
+        return call(controller.signal, this.#model as LoadedModel).catch((error) => {
+          // A cache that could not grow leaves its concept model without one: the next call is to have it anew.
+          if (error instanceof KernelError) this.#model?.dropConceptModels()
+          throw error
+        })
       })
       // The caller hears of its abort at once; the turn passes on when the step that runs has ended.
-      return await Promise.race([result, rejectWhenAborted(controller.signal)])
+      const aborted = rejectWhenAborted(controller.signal).catch((error) => {
+        if (isChange && hasBegun) return result
+        throw error
+      })
+      return await Promise.race([result, aborted])
     } finally {
       this.#jobs.delete(job)
       const release = (callback as Partial<Comlink.ProxyMethods> | undefined)?.[Comlink.releaseProxy]

@@ -139,7 +139,7 @@ export class LoadedModel {
   }
 
   /**
-   * A concept model of the folder, made ready at first need and again when its device was lost.
+   * A concept model of the folder, made ready at first need and again when its device was lost or it was dropped.
    *
    * @param name default: the manifest's default.
    * @throws NoConceptModel for a folder without any; InvalidInput for a name the folder does not have; WebGpuUnavailable; ModelFormatError;
@@ -215,9 +215,15 @@ export class LoadedModel {
     else for (const [language, group] of texts) await this.forgetSentences(group, language)
   }
 
+  /** Frees the concept models; each is made ready anew at its next use. */
+  dropConceptModels(): void {
+    for (const predictor of this.#predictors.values()) predictor.then((opened) => opened.dispose()).catch(() => undefined)
+    this.#predictors.clear()
+  }
+
   dispose(): void {
     this.space.dispose()
-    for (const predictor of this.#predictors.values()) predictor.then((opened) => opened.dispose()).catch(() => undefined)
+    this.dropConceptModels()
     this.#gpu?.destroy()
   }
 

@@ -1,4 +1,4 @@
-import { throwIfAborted } from '../errors'
+import { KernelError, throwIfAborted } from '../errors'
 import type { ConceptModelManifest } from '../formats/concept-model-manifest'
 import { parseSafetensors, type TensorSource } from '../formats/safetensors'
 import type { ConceptModel } from '../models/concept-model'
@@ -160,6 +160,10 @@ export class Predictor {
         start = performance.now()
       }
       return 'length'
+    } catch (error) {
+      // What a refused call has left in the caches is no state to be kept.
+      if (error instanceof KernelError) this.#memory.forget()
+      throw error
     } finally {
       this.#memory.keep(settings.kept)
     }

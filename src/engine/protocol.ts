@@ -2,7 +2,7 @@ import type { SerializedError } from '../errors'
 import type { StopReason } from '../models/generate'
 import type { MemorySource } from '../store/memory-chunk'
 
-export type { MemorySource }
+export type { MemorySource, StopReason }
 
 /** What predicts concepts: `webgpu`, `wasm` (the processor, by ONNX Runtime), or `auto`: WebGPU where there is an adapter, else wasm. */
 export type Backend = 'auto' | 'webgpu' | 'wasm'
@@ -155,7 +155,7 @@ export interface SummarizeRequest extends SamplingSettings, TextSettings {
 }
 
 /** Several texts continued together, each `samples` times: sample k of a text with the seed `seed + k`. */
-export interface ContinueManyRequest extends Omit<ContinueSettings, 'recall'> {
+export interface ContinueManyRequest extends Omit<ContinueSettings, 'recall' | 'trajectory'> {
   texts: string[]
   samples: number
   language: string
@@ -163,7 +163,7 @@ export interface ContinueManyRequest extends Omit<ContinueSettings, 'recall'> {
 }
 
 /** A generated concept of one of several texts. `timing` is that of all concepts made together with it. */
-export interface ConceptOfMany extends Omit<Concept, 'recalled'> {
+export interface ConceptOfMany extends Omit<Concept, 'recalled' | 'trajectory'> {
   /** Index of the text. */
   document: number
   /** 0 … samples − 1. */
@@ -326,7 +326,7 @@ export type ConceptModelInfo = {
   maxConcepts: number
   /** Beam size with which its concepts are decoded where the caller names none. */
   beam: number
-  /** Whether texts go on from what its sentences say, where the caller does not choose: see `ContinueSettings.reread`. */
+  /** Whether texts go on from what its sentences say, where the caller does not choose: see `ContinueOptions.reread`. */
   reread: boolean
   /** How `continue` draws the words of its concepts where the caller says nothing of words. Without it, by beam search. */
   text?: Pick<TextSettings, 'textTopK' | 'textTopP' | 'textTemperature' | 'textDrafts'>

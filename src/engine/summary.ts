@@ -9,7 +9,7 @@ import { draws } from './wording'
 
 /**
  * Summarises a text or a document: the concept model has learnt that a summary follows a certain sentence, so it continues the text after that one.
- * What is known of the text is used as for any continuation; of the sentence and the summary nothing is stored.
+ * What is known of the text is used as for any continuation; of the summary nothing is stored, and no state of that sentence.
  *
  * @returns how it ended, and a promise of when the state of the text is stored.
  * @throws as `Noema.summarize`.

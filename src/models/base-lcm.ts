@@ -37,7 +37,7 @@ export class BaseLcm extends CachedModel<Contextualizer> {
       const contextualizer = loadContextualizer(weights, names, { sonarDim, modelDim, heads, layers, ffnInner })
       const postnet = weights.projection('postnet.fc', sonarDim, modelDim)
       const normalizer = loadNormalizer(source, 'frontend.sonar_normalizer', sonarDim)
-      const kernels = await loadKernels(gpu, weights.matrixTypes, { headDim: modelDim / heads, positions: capacity })
+      const kernels = await loadKernels(gpu, weights, { headDim: modelDim / heads, positions: capacity })
       return new BaseLcm({ gpu, kernels, normalizer, contextualizer, capacity, weights, postnet, users: 0 })
     } catch (error) {
       weights.destroy()

@@ -57,7 +57,7 @@ export interface PredictOptions {
   onStep?: (step: DenoisingStep) => void
   /**
    * Called once, before `predict` resolves, with the raw concept as the model saw it after each denoising step, [steps, dim]; the last row is the
-   * predicted one. They are read back together with it. Not called by a Base-LCM, which has no steps.
+   * predicted one. They are read back together with it. Not called by a Base-LCM or a Quant-LCM, which do not denoise.
    */
   onTrajectory?: (estimates: Float32Array) => void
 }
@@ -98,8 +98,8 @@ export interface ConceptModel {
   fork(): ConceptModel
   /**
    * Empty memories over the same weights for several documents of up to `room` concepts each, which are continued together: as many of `documents` as
-   * the GPU can hold, see `ConceptBatch.size`. Where it is missing, `ForkedBatch` does the same one document after another.
-   * Its code is loaded at first need: most pages continue one document.
+   * have a layer's keys in one binding of the GPU, and 64 at most, see `ConceptBatch.size`. Where it is missing, `ForkedBatch` does the same one document
+   * after another. Its code is loaded at first need: most pages continue one document.
    */
   batch?(documents: number, room: number): Promise<ConceptBatch>
   /** Frees what this memory holds on a GPU, and the weights when no other memory uses them. */

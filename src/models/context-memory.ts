@@ -155,9 +155,12 @@ export class ContextMemory implements SampledMemory {
 
   #makeRoom(total: number): void {
     if (total <= this.room) return
-    while (this.room < total) this.room = Math.min(2 * this.room, this.capacity)
-    this.#parts.grow(this.room)
+    let room = this.room
+    while (room < total) room = Math.min(2 * room, this.capacity)
+    // Should there be no room, nothing may go on with programs that bind what has grown, and the next call tries again.
     this.#programs.clear()
+    this.#parts.grow(room)
+    this.room = room
   }
 
   #program(rows: number): Program {

@@ -21,7 +21,10 @@ export interface GenerateOptions extends StopOptions, Omit<PredictOptions, 'nois
   settle?: (concept: Float32Array, position: number) => Promise<Float32Array>
 }
 
-/** Why generation ended: likeness to the end-of-text concept, likeness to the concept before, `maxConcepts`, or a full memory. */
+/**
+ * Why generation ended: `end-of-text`, at a concept like the end of a text; `repetition`, at one like the concept before it; `length`, with as many
+ * concepts as were asked for; `context-full`, where the model's context holds no more.
+ */
 export type StopReason = 'end-of-text' | 'repetition' | 'length' | 'context-full'
 
 export interface GeneratedConcept {

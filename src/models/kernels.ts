@@ -10,8 +10,10 @@ import {
   matrixType,
   type RmsNorm,
   type Rope,
+  ropeTable,
   type SwiGluArguments,
 } from '../ops'
+import type { ModelWeights } from './weights'
 
 /** The operations a transformer is made of; `linear` and `swiGlu` take weights of any type the model has. */
 export interface Kernels {
@@ -22,18 +24,18 @@ export interface Kernels {
   attention: Attention
 }
 
-/** @param positions how many absolute positions there may be */
-export async function loadKernels(
-  gpu: Gpu,
-  weightTypes: ReadonlySet<'f32' | 'f16'>,
-  { headDim, positions }: { headDim: number; positions: number },
-): Promise<Kernels> {
+/**
+ * @param weights those that are computed with; what the kernels hold on the GPU is freed with them
+ * @param sizes.positions how many absolute positions there may be
+ */
+export async function loadKernels(gpu: Gpu, weights: ModelWeights, sizes: { headDim: number; positions: number }): Promise<Kernels> {
+  const { matrixTypes } = weights
   const [linears, swiGlus, rmsNorm, rope, attention] = await Promise.all([
-    loadByType(weightTypes, (type) => loadLinear(gpu, type)),
-    loadByType(weightTypes, (type) => loadSwiGlu(gpu, type)),
+    loadByType(matrixTypes, (type) => loadLinear(gpu, type)),
+    loadByType(matrixTypes, (type) => loadSwiGlu(gpu, type)),
     loadRmsNorm(gpu),
-    loadRope(gpu, { headDim, positions }),
-    loadAttention(gpu, headDim),
+    loadRope(gpu, weights.keep(ropeTable(gpu, sizes))),
+    loadAttention(gpu, sizes.headDim),
   ])
   return {
     linear: { record: (program, call) => linears.get(matrixType(call.weight))!.record(program, call) },

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { InvalidInput, ModelFormatError } from '../errors'
-import { Normalizer } from './normalizer'
+import { loadNormalizer, Normalizer } from './normalizer'
+import { RandomWeights } from './random-weights'
 
 const center = Float32Array.of(1, -2, 0.5)
 const scale = Float32Array.of(2, 0.5, 1)
@@ -29,6 +30,25 @@ test('clips after normalising and before denormalising', () => {
   const normalizer = new Normalizer(center, scale, clip)
   expect(normalizer.normalize(Float32Array.of(9, -9, 0.5))).toEqual(Float32Array.of(1, -1, 0))
   expect(normalizer.denormalize(Float32Array.of(9, -9, 0))).toEqual(Float32Array.of(3, -2.5, 0.5))
+})
+
+test('clips where the weights have the range to clip to', () => {
+  const normalizerOf = (clip: [name: string, values: number[]][]) => {
+    const weights = new RandomWeights(new Map())
+    for (const [name, values] of [['center', [0]], ['scale', [1]], ...clip] as [string, number[]][]) {
+      const bytes = new Uint8Array(Float32Array.from(values).buffer)
+      weights.set({ name: `sonar_normalizer.${name}`, shape: [1], dtype: 'F32', bytes })
+    }
+    return loadNormalizer(weights, 'sonar_normalizer', 1)
+  }
+  const raw = Float32Array.of(5, -5)
+  expect(normalizerOf([]).normalize(raw)).toEqual(raw)
+  const clipped = normalizerOf([
+    ['clip_min', [-2]],
+    ['clip_max', [3]],
+  ])
+  expect(clipped.normalize(raw)).toEqual(Float32Array.of(3, -2))
+  expect(() => normalizerOf([['clip_min', [-2]]])).toThrow(ModelFormatError)
 })
 
 test('refuses statistics and concepts that do not fit', () => {

@@ -64,10 +64,11 @@ export class Normalizer {
   }
 }
 
-/** The scaler of a model, from its tensors `name`.center and `name`.scale [dim]. @throws ModelFormatError. */
+/** The scaler of a model, from its tensors `name`.center and .scale and, where it clips, .clip_min and .clip_max, [dim] each. @throws ModelFormatError. */
 export function loadNormalizer(source: TensorSource, name: string, dim: number): Normalizer {
   const values = (part: string) => toFloat32(requireTensor(source, `${name}.${part}`, [dim]))
-  return new Normalizer(values('center'), values('scale'))
+  const clips = source.has(`${name}.clip_min`)
+  return new Normalizer(values('center'), values('scale'), clips ? { minimum: values('clip_min'), maximum: values('clip_max') } : undefined)
 }
 
 /** The options for a model that works on normalised concepts: `onTrajectory` is given raw ones all the same. */

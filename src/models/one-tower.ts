@@ -69,7 +69,7 @@ export class OneTower extends CachedModel<InterleavedTower> {
       }
       const normalizer = loadNormalizer(source, 'frontend.sonar_normalizer', sonarDim)
       const [common, addRows, ddimStep] = await Promise.all([
-        loadKernels(gpu, weights.matrixTypes, { headDim: modelDim / heads, positions: 1 }),
+        loadKernels(gpu, weights, { headDim: modelDim / heads, positions: 1 }),
         loadAddRows(gpu),
         loadDdimStep(gpu),
       ])

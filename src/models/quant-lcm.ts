@@ -81,7 +81,7 @@ export class QuantLcm extends CachedModel<InterleavedTower> {
       const normalizer = loadNormalizer(source, 'frontend.sonar_normalizer', sonarDim)
       const types = new Set(codebooks.map(({ type }) => type as 'f32' | 'f16'))
       const [common, addRows, centroidDistances, refineStep] = await Promise.all([
-        loadKernels(gpu, weights.matrixTypes, { headDim: modelDim / heads, positions: 1 }),
+        loadKernels(gpu, weights, { headDim: modelDim / heads, positions: 1 }),
         loadAddRows(gpu),
         loadByType(types, (type) => loadCentroidDistances(gpu, type)),
         loadByType(types, (type) => loadRefineStep(gpu, type)),

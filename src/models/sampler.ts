@@ -180,6 +180,7 @@ export class Sampler {
     const key = timesteps.join()
     if (this.#tables.timesteps !== key) {
       for (const table of this.#tables.tables) table.destroy()
+      this.#tables = { timesteps: '', tables: [] }
       this.#tables = { timesteps: key, tables: this.#parts.tables(timesteps) }
     }
     return this.#tables.tables

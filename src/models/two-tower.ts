@@ -76,7 +76,7 @@ export class TwoTower extends CachedModel<Contextualizer> implements TwoTowerPas
       const modulation = loadModulation(weights, denoiser.architecture)
       const normalizer = loadNormalizer(source, 'sonar_normalizer', sonarDim)
       const [kernels, ddimStep] = await Promise.all([
-        loadKernels(gpu, weights.matrixTypes, { headDim: modelDim / heads, positions: capacity }),
+        loadKernels(gpu, weights, { headDim: modelDim / heads, positions: capacity }),
         loadDdimStep(gpu),
       ])
       return new TwoTower({

@@ -46,7 +46,7 @@ export class ModelWeights {
   matrix(name: string, rows: number, columns: number): Tensor {
     const stored = this.#stored(name, [rows, columns])
     const type = this.#matrixType(stored)
-    return this.#keep(this.#gpu.tensor(name, [rows, columns], { type, data: type === 'f16' ? stored.bytes : toFloat32(stored) }))
+    return this.keep(this.#gpu.tensor(name, [rows, columns], { type, data: type === 'f16' ? stored.bytes : toFloat32(stored) }))
   }
 
   /** `name` [rows, Σ widths] as one matrix [rows, width] for each block of columns. */
@@ -81,17 +81,23 @@ export class ModelWeights {
   }
 
   vector(name: string, length: number): Tensor {
-    return this.#keep(this.#gpu.tensor(name, [length], { data: this.values(name, length) }))
+    return this.keep(this.#gpu.tensor(name, [length], { data: this.values(name, length) }))
   }
 
   /** A table [rows, width], always in f32. */
   table(name: string, rows: number, width: number): Tensor {
-    return this.#keep(this.#gpu.tensor(name, [rows, width], { data: toFloat32(this.#stored(name, [rows, width])) }))
+    return this.keep(this.#gpu.tensor(name, [rows, width], { data: toFloat32(this.#stored(name, [rows, width])) }))
   }
 
   /** A vector or a table that is needed on the CPU. */
   values(name: string, ...shape: number[]): Float32Array {
     return toFloat32(this.#stored(name, shape))
+  }
+
+  /** Frees a tensor with those of the model. */
+  keep(tensor: Tensor): Tensor {
+    this.#tensors.push(tensor)
+    return tensor
   }
 
   /** Frees all of them. */
@@ -114,7 +120,7 @@ export class ModelWeights {
     const tensors: Tensor[] = []
     for (let first = 0; first < rows; first += most) {
       const block = values.subarray(first * columns, Math.min(rows, first + most) * columns)
-      tensors.push(this.#keep(this.#gpu.tensor(name, [block.length / columns, columns], { type, data: block })))
+      tensors.push(this.keep(this.#gpu.tensor(name, [block.length / columns, columns], { type, data: block })))
     }
     return tensors.length === 1 ? tensors[0]! : tensors
   }
@@ -127,11 +133,6 @@ export class ModelWeights {
 
   #stored(name: string, shape: number[]): StoredTensor {
     return requireTensor(this.#source, name, shape)
-  }
-
-  #keep(tensor: Tensor): Tensor {
-    this.#tensors.push(tensor)
-    return tensor
   }
 }
 

@@ -29,5 +29,5 @@ export {
 export { type Linear, type LinearArguments, loadLinear } from './linear'
 export { type Matrix, matrixType } from './matrix-kernel'
 export { loadRmsNorm, type RmsNorm, type RmsNormArguments } from './rms-norm'
-export { loadRope, type Rope, type RopeArguments } from './rope'
+export { loadRope, type Rope, type RopeArguments, ropeTable } from './rope'
 export { loadSwiGlu, type SwiGlu, type SwiGluArguments } from './swi-glu'

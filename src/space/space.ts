@@ -36,7 +36,7 @@ export interface TextSampling {
   topK?: number
   /** 0 to 1; default: all tokens. */
   topP?: number
-  /** How many sentences are drawn for each vector, 1 to 64; the one that is likeliest a token is kept. Default 1. */
+  /** How many sentences are drawn for each vector, 1 to 64; the one with the highest score is kept. Default 1. */
   drafts?: number
   /** For each vector, by its index, the source of its uniform numbers in [0, 1). */
   random: (index: number) => () => number
@@ -44,7 +44,10 @@ export interface TextSampling {
 
 export interface DecodedSentence {
   text: string
-  /** Log-probability per token of the hypothesis (sonar.md §3), at the temperature it was drawn with: nearer to 0 is surer. */
+  /**
+   * Nearer to 0 is surer. Found by beam search: log-probability per token of the hypothesis (sonar.md §3). Drawn: log-probability, whatever the
+   * temperature, over the square root of the number of tokens.
+   */
   score: number
 }
 
@@ -168,7 +171,7 @@ export class Space {
     return (await this.candidates(vectors, options)).map(([best]) => best!)
   }
 
-  /** As `decode`, with everything that was found or drawn for each vector, the likeliest a token first. */
+  /** As `decode`, with everything that was found or drawn for each vector, the highest score first. */
   async candidates(vectors: Float32Array, options: DecodeOptions): Promise<DecodedSentence[][]> {
     const { prefix, settings } = this.#decoding(options)
     if (vectors.length % this.dim !== 0)

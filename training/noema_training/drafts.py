@@ -1,10 +1,15 @@
 """Which of several drawn drafts of a sentence is kept, as the browser chooses (`src/engine/drafts.ts`)."""
 
 import re
+import sys
+import unicodedata
 
 REPEATED = 3  # as many words in a row say again what the text has said; of a shorter sentence all
-_WORD = re.compile(r"[^\W_]+")
-_INSIDE = re.compile(r"(?:[^\W_]|[,;'’]|,[\"”»]) +$")  # before a word that does not begin a sentence
+# What stands above or below a letter is part of it; `re` has no class of these.
+_MARKS = "".join(mark for mark in map(chr, range(sys.maxunicode)) if unicodedata.category(mark)[0] == "M")
+_LETTER = rf"[^\W_]|[{_MARKS}]"
+_WORD = re.compile(rf"[^\W_](?:{_LETTER})*")
+_INSIDE = re.compile(rf"(?:{_LETTER}|[,;'’]|,[\"”»]) +$")  # before a word that does not begin a sentence
 
 
 def least_faulty(drafts: list[str], text: list[str]) -> list[int]:
@@ -17,7 +22,7 @@ def least_faulty(drafts: list[str], text: list[str]) -> list[int]:
     known = {word for sentence in text for word in _WORD.findall(sentence)}
 
     def faults(draft: str) -> int:
-        if not draft.strip():
+        if not words(draft):
             return 4
         repeats = any(run in sentence for run in word_runs(draft) for sentence in told)
         return 2 * repeats + any(name not in known for name in names(draft))

@@ -39,14 +39,19 @@ export class Rope {
   }
 }
 
+/** @param table of `ropeTable`; the caller frees it when the last program that rotates is done. */
+export async function loadRope(gpu: Gpu, table: Tensor): Promise<Rope> {
+  return new Rope(await gpu.kernel('rope', shader), table)
+}
+
 /**
- * The angles come from a table [positions, headDim] made here in f64: WGSL promises sin and cos only to 2^-11.
+ * The angles, [positions, headDim], made here in f64: WGSL promises sin and cos only to 2^-11.
  *
  * @param options.headDim features of one head, even.
  * @param options.positions how many absolute positions there may be (the context length); rows beyond are not rotated.
+ * @throws InvalidInput for an odd head.
  */
-export async function loadRope(gpu: Gpu, { headDim, positions }: { headDim: number; positions: number }): Promise<Rope> {
+export function ropeTable(gpu: Gpu, { headDim, positions }: { headDim: number; positions: number }): Tensor {
   if (headDim % 2 !== 0) throw new InvalidInput(`rope: a head of ${headDim} features has no whole number of pairs.`)
-  const kernel = await gpu.kernel('rope', shader)
-  return new Rope(kernel, gpu.tensor('rope table', [positions, headDim], { data: Float32Array.from(rotations(positions, headDim)) }))
+  return gpu.tensor('rope table', [positions, headDim], { data: Float32Array.from(rotations(positions, headDim)) })
 }

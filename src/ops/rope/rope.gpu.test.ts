@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Gpu, requestGpu } from '../../gpu'
 import { createCursor, writeCursor } from '../cursor'
 import { expectClose, numbers, runOnce } from '../testing'
-import { loadRope } from '.'
+import { loadRope, ropeTable } from '.'
 import { ropeReference } from './reference'
 
 let gpu: Gpu
@@ -18,7 +18,7 @@ it.each([
   { headDim: 64, heads: 2, rows: 3, position: 4093 },
   { headDim: 128, heads: 2, rows: 17, position: 0 },
 ])('turns queries and cached keys: $heads heads of $headDim, $rows rows at $position', async ({ headDim, heads, rows, position }) => {
-  const rope = await loadRope(gpu, { headDim, positions: position + rows })
+  const rope = await loadRope(gpu, ropeTable(gpu, { headDim, positions: position + rows }))
   const width = headDim * heads
   const cursor = createCursor(gpu)
   writeCursor(gpu, cursor, { position, contextLength: 0, step: 0 })
@@ -41,7 +41,7 @@ it.each([
 
 it('turns a row of each of several documents, each at its own place', async () => {
   const [width, room, places] = [16, 6, [4, 0, 2]]
-  const rope = await loadRope(gpu, { headDim: 8, positions: room })
+  const rope = await loadRope(gpu, ropeTable(gpu, { headDim: 8, positions: room }))
   const cursor = createCursor(gpu, places.length)
   for (const [row, position] of places.entries())
     writeCursor(gpu, cursor, { position, contextLength: 0, step: 0, base: (2 - row) * room }, row)
@@ -63,8 +63,8 @@ it('turns a row of each of several documents, each at its own place', async () =
 })
 
 it('refuses shapes that do not fit', async () => {
-  await expect(loadRope(gpu, { headDim: 3, positions: 4 })).rejects.toThrow(/^rope: /)
-  const rope = await loadRope(gpu, { headDim: 8, positions: 4 })
+  expect(() => ropeTable(gpu, { headDim: 3, positions: 4 })).toThrow(/^rope: /)
+  const rope = await loadRope(gpu, ropeTable(gpu, { headDim: 8, positions: 4 }))
   const cursor = createCursor(gpu)
   const tensor = gpu.tensor('t', [2, 12])
   expect(() => rope.record(gpu.program('refused'), { tensor, rows: 2, cursor, atCursor: false })).toThrow(/no whole number of heads/)
