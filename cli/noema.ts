@@ -142,7 +142,7 @@ withSampling(program.command('predict'))
 program
   .command('conformance')
   .description('compare the engine with the golden outputs of the published code')
-  .argument('<file...>', 'files as described in the conformance README')
+  .argument('<file...>', 'golden outputs: lcm.json, schedules.json, sonar.json')
   .addOption(backend())
   .addOption(json())
   .action(conformance)

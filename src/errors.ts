@@ -34,9 +34,9 @@ export class WebGpuUnavailable extends errorClass('WebGpuUnavailable', 'webgpu-u
 export class DeviceLost extends errorClass('DeviceLost', 'device-lost') {}
 /** A WGSL shader did not compile or a GPU call was refused: a defect of this library or of the driver. */
 export class KernelError extends errorClass('KernelError', 'kernel-error') {}
-/** A file could not be fetched at all (network, 404). Nothing was cached. */
+/** A file could not be fetched (network, 404). What had arrived is kept, and the next `load` goes on from there. */
 export class DownloadFailed extends errorClass('DownloadFailed', 'download-failed') {}
-/** A file's size or SHA-256 differs from the manifest. Nothing was cached. */
+/** A file's size or SHA-256 differs from the manifest; it is not used. */
 export class ModelIntegrityError extends errorClass('ModelIntegrityError', 'model-integrity') {}
 /** A manifest, safetensors, ONNX or tokenizer file does not have the form it must have. */
 export class ModelFormatError extends errorClass('ModelFormatError', 'model-format') {}

@@ -1,3 +1,4 @@
+export type { ArrayReport, CaseReport } from '../engine/conformance-report'
 export type {
   Backend,
   BaseLcmSettings,
@@ -17,12 +18,14 @@ export type {
   RememberedConcept,
   RowCounts,
   SamplingSettings,
+  StopReason,
   StorageInfo,
   SummaryResult,
   TeacherForcedConcept,
   TextSettings,
   Translation,
 } from '../engine/protocol'
+export type { ErrorDetails, SerializedError } from '../errors'
 export {
   Aborted,
   ContextFull,
@@ -46,6 +49,7 @@ export { eraseEverything } from './erase'
 export { type LoadOptions, load } from './load'
 export type { Memory, MemoryAddOptions, MemoryOptions } from './memory'
 export type {
+  Cancellable,
   ContinueManyOptions,
   ContinueOptions,
   DecodeOptions,

@@ -14,7 +14,7 @@ export interface LoadOptions {
    * four devices in a row are lost before it gets anything done.
    */
   onDeviceLost?: (error: DeviceLost) => void
-  /** Cancels the download and everything after it; nothing half-loaded is kept. */
+  /** Cancels the download and everything after it; what has arrived is kept, and the next `load` goes on from there. */
   signal?: AbortSignal
   /** What predicts concepts: `webgpu`, `wasm` (the processor), or `auto` (default): WebGPU where there is an adapter, else wasm. */
   backend?: Backend

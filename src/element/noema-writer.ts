@@ -44,7 +44,7 @@ export class NoemaWriter extends ModelField {
   declare seed: number
   /** One of the model's concept models. Default: the model's. */
   declare conceptModel: string | null
-  /** Everything else that `Noema.continue` takes. Default: nothing. */
+  /** Everything else that `Noema.continue` takes, for the concept model that is used. Default: nothing. */
   declare settings: WriterSettings
 
   #run: Run | null = null

@@ -56,7 +56,7 @@ class ReferenceWriter {
   section(reflection: DeclarationReflection, depth: '##' | '###'): string {
     const { name, signatures, type, children = [] } = reflection
     // What Lit and the browser call is not for others.
-    const members = children.filter(({ flags, overwrites, name }) => !flags.isStatic && !overwrites && !name.endsWith('Callback'))
+    const members = children.filter(({ flags, name }) => !flags.isStatic && name !== 'render' && !name.endsWith('Callback'))
     if (signatures) return this.#callable(reflection, depth)
     return [
       `${depth} ${name}`,
