@@ -71,7 +71,8 @@ def model_card(work: Path, manifest: dict, scores: dict) -> str:
         _training(work),
         "## Scores of the exported files",
         "Made by `python -m noema_training evaluate --work WORK --out FOLDER`: ONNX Runtime, f16 weights, greedy decoding, the first "
-        f"{scores['sentences']} lines of each validation file. BLEU and chrF by sacrebleu.",
+        f"{scores['sentences']} lines of each validation file (story sentences: after shuffling with a fixed seed). BLEU and chrF by "
+        "sacrebleu.",
         "### Round trip (encode, decode in the same language)",
         table(
             ["", "sentences", "exact", "token accuracy", "BLEU", "chrF"],
