@@ -120,12 +120,13 @@ def tune(model: TwoTower, space: ExportedSpace, held_out: HeldOut, sample: int =
         return asdict(decoding) | score_settings(predicted, space, held_out, rows)
 
     results = []
-    for guidance, rescale in ((1.0, 0.0), (1.5, 0.0), (1.5, 0.7), (2.0, 0.7), (3.0, 0.7)):
-        for noise in (0.2, 0.4, 0.6, 1.0):
-            results.append(score(Decoding(20, guidance, rescale, noise)))
+    for steps in (2, 20):
+        for guidance, rescale in ((1.0, 0.0), (1.5, 0.0), (1.5, 0.7), (2.0, 0.7), (3.0, 0.7)):
+            for noise in (0.2, 0.4, 0.6, 1.0):
+                results.append(score(Decoding(steps, guidance, rescale, noise)))
     best = max(results, key=merit)
     known = {name: best[name] for name in asdict(Decoding())}
-    results += [score(replace(Decoding(**known), steps=steps)) for steps in (10, 50)]
+    results += [score(replace(Decoding(**known), steps=steps)) for steps in (1, 4, 10, 50)]
     return sorted(results, key=merit, reverse=True)
 
 
