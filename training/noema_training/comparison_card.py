@@ -73,7 +73,7 @@ def _cell(entry: dict, key: str) -> str:
 
 
 def summaries(scores: dict) -> str:
-    """ROUGE tables of `summary_scores.py` by kind of text, and samples of the first kind."""
+    """ROUGE tables of `summary_scores.py` by kind of text, and samples of the kind that there are most texts of."""
     parts = [SUMMARIES]
     for kind, entry in scores.items():
         parts.append(f"`{kind}`, {entry['texts']} held-out texts:")
@@ -81,7 +81,7 @@ def summaries(scores: dict) -> str:
             [name, *(f"{value:.1f}" for value in found.values())] for name, found in entry["models"].items()
         ]
         parts.append(table(["", "ROUGE-1", "ROUGE-2", "ROUGE-L"], rows))
-    kind, entry = next(iter(scores.items()))
+    kind, entry = max(scores.items(), key=lambda item: item[1]["texts"])
     parts.append(f"`{kind}`, the first {len(entry['samples'])}, unselected:")
     for sample in entry["samples"]:
         lines = [f"- *{' '.join(sample['text'])}* → {' '.join(sample['summary'])}"]
