@@ -17,7 +17,7 @@ export function writeDeclarations(root: string, entries: readonly string[], fold
   for (const file of wanted) {
     const text = declarations.get(file)
     if (text === undefined) throw new Error(`There are no declarations for ${relative(root, file)}.`)
-    const published = text.replace(/((?:from|import\()\s*)(['"])(\.[^'"]+)\2/g, (_, before: string, quote: string, specifier: string) => {
+    const published = text.replace(/((?:from|import\()\s*)(['"])(\.[^'"]*)\2/g, (_, before: string, quote: string, specifier: string) => {
       const target = resolve(dirname(file), specifier)
       const found = [`${target}.d.ts`, join(target, 'index.d.ts')].find((candidate) => declarations.has(candidate))
       if (!found) throw new Error(`${relative(root, file)} needs the types of ${specifier}, which are not there.`)
