@@ -27,6 +27,7 @@ test('the keyboard alone is enough', async ({ page }) => {
   await expect(sentences(page).nth(2)).toHaveText('They saw a castle.')
   await expect(sentences(page).nth(2)).toBeFocused()
   await page.getByLabel('Sentences', { exact: true }).fill('50')
+  await page.keyboard.press('Tab')
   await page.keyboard.press('Control+Enter')
   // At once: a text may end by itself after a sentence.
   await page.keyboard.press('Escape')
