@@ -26,12 +26,15 @@ test('the keyboard alone is enough', async ({ page }) => {
   await page.keyboard.press('Enter')
   await expect(sentences(page).nth(2)).toHaveText('They saw a castle.')
   await expect(sentences(page).nth(2)).toBeFocused()
-  await page.getByLabel('Sentences', { exact: true }).fill('50')
-  await page.keyboard.press('Tab')
+  // What was typed into a dial holds without leaving it, as far as the dial goes.
+  const dial = page.getByLabel('Sentences', { exact: true })
+  await dial.fill('99')
   await page.keyboard.press('Control+Enter')
   // At once: a text may end by itself after a sentence.
   await page.keyboard.press('Escape')
   await expect(page.getByRole('status').first()).toHaveText('Stopped.')
+  await expect(dial).toBeFocused()
+  await expect(dial).toHaveValue('50')
 })
 
 test('nothing that axe knows of is wrong, in both themes and on a phone, nothing moves sideways at 320 pixels', async ({ page }) => {

@@ -117,6 +117,7 @@ class DialsPanel extends WorkspaceElement {
     const { min, max, step } = ranges[name]
     const unused = name === 'temperature' ? messages.temperatureUnused : messages.dialUnused
     const isUnused = noema !== null && !applies(noema.info, dials.conceptModel, name)
+    // On Enter too: the page goes on with Control+Enter from wherever the focus is, and that is no change yet.
     const choose = ({ target }: Event) => {
       const input = target as HTMLInputElement
       const value = fitToDial(name, input.valueAsNumber)
@@ -136,6 +137,7 @@ class DialsPanel extends WorkspaceElement {
           ?disabled=${isUnused}
           aria-describedby=${`${name}-meaning`}
           @change=${choose}
+          @keydown=${(event: KeyboardEvent) => event.key === 'Enter' && choose(event)}
         />
         <p id=${`${name}-meaning`} class="quiet">${isUnused ? unused(dials.conceptModel) : meaning}</p>
       </div>
