@@ -101,7 +101,7 @@ def train_two_tower(work: Path, profile: Profile, run: Run, batch_documents: int
     architecture = architecture_of(work, "two-tower", documents.vectors.shape[1], config, SIZES)
     model = TwoTower(**architecture, dropout=config.dropout).to(run.device)
     model.sonar_normalizer.load_state_dict(torch.load(work / "normalizer.pt"))
-    if (work / "base-lcm.pt").exists():
+    if (work / "base-lcm.pt").exists() and not (work / "two-tower.pt").exists():
         begin_as_base_lcm(model, work)
     alphas = cosine_alphas().to(run.device)
     decoding = held_out = None
@@ -125,15 +125,18 @@ def train_two_tower(work: Path, profile: Profile, run: Run, batch_documents: int
 
 
 def begin_as_base_lcm(model: TwoTower, work: Path) -> None:
-    """Copies the trained Base-LCM's frontend and its first layers, as many as there are, into a contextualizer of the same width."""
+    """Copies the trained Base-LCM's frontend and its first layers, as many as there are, into a contextualizer of the same shapes."""
     base, _ = load_base_lcm(work)
     pairs = ((model.encoder_frontend.pre_linear, base.frontend.pre_linear), (model.context_encoder, base.lcm))
-    for own, trained in pairs:
-        wanted = own.state_dict()
-        found = {name: value for name, value in trained.state_dict().items() if name in wanted}
-        if any(value.shape != wanted[name].shape for name, value in found.items()):
-            return
-        own.load_state_dict(found, strict=False)
+    shared = [
+        (wanted, trained.state_dict()[name])
+        for own, trained in pairs
+        for name, wanted in own.state_dict().items()
+        if name in trained.state_dict()
+    ]
+    if all(wanted.shape == found.shape for wanted, found in shared):
+        for wanted, found in shared:
+            wanted.copy_(found)
 
 
 @torch.no_grad()

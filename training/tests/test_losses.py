@@ -1,5 +1,6 @@
 """The losses on tiny random models: what flows where, and that memory-saving forms compute the same."""
 
+import copy
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -142,18 +143,19 @@ def test_contextualizer_begins_as_the_first_layers_of_the_base_lcm(work):
     base = BaseLcm(DIM, 16, heads=2, layers=2, ffn_inner=32)
     architecture = {"sonar_dim": DIM, "model_dim": 16, "heads": 2, "layers": 2, "ffn_inner": 32}
     torch.save({"architecture": architecture, "model": base.state_dict(), "step": 1}, work / "base-lcm.pt")
-    same, shorter, wider = (
+    same, shorter, *others = (
         TwoTower(DIM, dim, 2, layers, 1, inner)
-        for dim, layers, inner in ((16, 2, 32), (16, 1, 32), (32, 2, 64))
+        for dim, layers, inner in ((16, 2, 32), (16, 1, 32), (32, 2, 64), (16, 2, 64))
     )
-    before = {name: value.clone() for name, value in wider.state_dict().items()}
-    for model in (same, shorter, wider):
+    before = copy.deepcopy([model.state_dict() for model in others])
+    for model in (same, shorter, *others):
         begin_as_base_lcm(model, work)
     concepts = torch.randn(2, 5, DIM)
     assert torch.equal(same.contextualize(concepts), base.lcm(base.frontend(concepts)))
     first = base.lcm.layers[0](base.frontend(concepts))
     assert torch.equal(shorter.contextualize(concepts), base.lcm.layer_norm(first))
-    assert all(torch.equal(value, before[name]) for name, value in wider.state_dict().items())
+    for model, unchanged in zip(others, before, strict=True):
+        assert all(torch.equal(value, unchanged[name]) for name, value in model.state_dict().items())
 
 
 def test_contrastive_loss_does_not_count_equal_sentences_against_each_other():
