@@ -43,6 +43,8 @@ function withSampling(command: Command): Command {
 function withText(command: Command): Command {
   return command
     .addOption(new Option('--beam <n>', 'beam size, 1 is greedy').argParser(integer(1)))
+    .addOption(new Option('--nearest', 'read again what the beam has found, and keep what fits the vector best'))
+    .addOption(new Option('--no-nearest', 'keep the likeliest, as the reference does'))
     .addOption(new Option('--text-top-k <k>', 'draw tokens, from the k likeliest').argParser(integer(1)))
     .addOption(new Option('--text-top-p <p>', 'draw tokens, from the likeliest that together exceed p').argParser(number))
     .addOption(new Option('--text-temperature <t>', 'draw tokens, with the logits divided by t').argParser(number))

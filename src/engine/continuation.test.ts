@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { InvalidInput } from '../errors'
+import type { DecodeOptions } from '../space/space'
 import { writeOn } from './continuation'
 import { continueMany } from './continue-many'
 import type { LoadedModel } from './loaded-model'
@@ -12,9 +13,10 @@ type Settle<Predicted, Read> = { settle?: (predicted: Predicted, position: numbe
 /**
  * Predicts the concept 0 again and again, for which the same two drafts are drawn.
  * @param reread language in which predictions are read again. Default: they are not.
- * @returns what it has encoded too, with the store and without
+ * @returns what it has encoded too, with the store and without, and how it was asked for other languages
  */
-function model(reread?: string): LoadedModel & { read: { stored: string[]; passing: string[] } } {
+function model(reread?: string): LoadedModel & { read: { stored: string[]; passing: string[] }; said: DecodeOptions[] } {
+  const said: DecodeOptions[] = []
   const read = { stored: [] as string[], passing: [] as string[] }
   const predictor = {
     reread,
@@ -51,10 +53,15 @@ function model(reread?: string): LoadedModel & { read: { stored: string[]; passi
     requireLanguage: () => undefined,
     requireDecodeOptions: () => undefined,
     candidates: async (vectors: Float32Array) => Array.from(vectors, () => drafts),
-    decode: async (vectors: Float32Array) => Array.from(vectors, () => ({ text: 'Er lief.', score: 0 })),
+    decode: async (vectors: Float32Array, options: DecodeOptions) => {
+      said.push(options)
+      return Array.from(vectors, () => ({ text: 'Er lief.', score: 0 }))
+    },
     encode: encode('passing'),
   }
-  const parts = { space, encode: encode('stored'), sentences: (text: string) => [text], conceptModel: async () => predictor, read }
+  const decoding = { beam: 5, nearest: true }
+  const sentences = (text: string) => [text]
+  const parts = { space, decoding, encode: encode('stored'), sentences, conceptModel: async () => predictor, read, said }
   return parts as unknown as ReturnType<typeof model>
 }
 
@@ -111,6 +118,25 @@ test('so it is of several texts', async () => {
   const texts = ['Tom had a ball.', 'Ben had a ball.']
   expect(await many('eng_Latn')).toEqual({ stored: [...texts, stranger, stranger], passing: [] })
   expect(await many('deu_Latn')).toEqual({ stored: texts, passing: [stranger, stranger] })
+})
+
+test('what is read again is said in another language as the space says its own vectors, unless the page has it otherwise', async () => {
+  const { signal } = new AbortController()
+  const ways = [
+    [{}, { beam: 5, nearest: true }],
+    [{ beam: 2 }, { beam: 2, nearest: true }],
+    [{ nearest: false }, { beam: 5, nearest: false }],
+    [{ textDrafts: 4 }, { beam: 5, nearest: true }],
+  ] as const
+  for (const [settings, expected] of ways) {
+    const one = model('eng_Latn')
+    const beginning = { vectors: new Float32Array(1), sentences: ['Tom had a ball.'], language: 'deu_Latn' }
+    await writeOn(one, beginning, { concepts: 1, seed: 1, ...settings }, signal, () => undefined)
+    const many = model('eng_Latn')
+    const request = { texts: ['Tom had a ball.'], samples: 1, language: 'eng_Latn', to: 'deu_Latn', concepts: 1, seed: 1, ...settings }
+    await continueMany(many, request, signal, () => undefined)
+    for (const { said } of [one, many]) expect(said).toMatchObject([{ ...expected, language: 'deu_Latn' }])
+  }
 })
 
 test.each(['recall', 'trajectory'])('of several texts at once there is no %s', async (name) => {

@@ -2,7 +2,7 @@ import { continueDespiteLoss, despiteLoss, type Ending } from './device-loss'
 import { chooseDraft } from './drafts'
 import type { LoadedModel } from './loaded-model'
 import type { Predictor } from './predictor'
-import type { Concept, ContinueSettings } from './protocol'
+import type { Concept, ContinueSettings, TextSettings } from './protocol'
 import { wording } from './wording'
 
 /** What is written on from. */
@@ -28,6 +28,7 @@ export async function writeOn(
     concepts,
     seed,
     beam,
+    nearest,
     textTopK,
     textTopP,
     textTemperature,
@@ -45,7 +46,7 @@ export async function writeOn(
   const predictor = await despiteLoss(open)
   const words = (first: number) =>
     wording(
-      { beam, textTopK, textTopP, textTemperature, textDrafts, maxTokens },
+      { beam, nearest, textTopK, textTopP, textTemperature, textDrafts, maxTokens },
       { seed, beam: predictor.beam, text: predictor.text, first },
     )
   model.space.requireDecodeOptions({ ...words(0), language })
@@ -66,8 +67,7 @@ export async function writeOn(
     const draft = await say(concept, position)
     const isKept = draftLanguage === language && kept === undefined
     const read = await readAgain(model, draft, { concept, language: draftLanguage!, isKept, signal })
-    const [text] =
-      draftLanguage === language ? [draft] : await sayRead(model, read, { beam: beam ?? predictor.beam, maxTokens, language, signal })
+    const [text] = draftLanguage === language ? [draft] : await sayRead(model, read, { beam, nearest, maxTokens }, { language, signal })
     said = { text: text!, milliseconds: performance.now() - start }
     return read
   }
@@ -109,11 +109,13 @@ export function rereadLanguage({ reread }: Predictor, wanted: boolean | undefine
   return (wanted ?? reread !== undefined) ? (reread ?? language) : undefined
 }
 
-/** What was read again, raw [n, dim], in the likeliest words of the text's language. */
+/** What was read again, raw [n, dim], in the language of the text: found by beam search, as any sentence that is translated. */
 export async function sayRead(
   model: LoadedModel,
   read: Float32Array,
-  options: { beam: number; maxTokens?: number; language: string; signal: AbortSignal },
+  settings: Pick<TextSettings, 'beam' | 'nearest' | 'maxTokens'>,
+  call: { language: string; signal: AbortSignal },
 ): Promise<string[]> {
+  const options = { ...wording(settings, { seed: 0, ...model.decoding }), ...call }
   return (await model.space.decode(read, options)).map(({ text }) => text)
 }

@@ -25,8 +25,8 @@ export async function continueMany(
   signal: AbortSignal,
   onConcept: (concept: ConceptOfMany) => void | Promise<void>,
 ): Promise<{ result: ContinuedDocument[]; stored: Promise<void> }> {
-  const { beam, textTopK, textTopP, textTemperature, textDrafts, maxTokens, reread: wanted, ...sampling } = settings
-  const text = { beam, textTopK, textTopP, textTemperature, textDrafts, maxTokens }
+  const { beam, nearest, textTopK, textTopP, textTemperature, textDrafts, maxTokens, reread: wanted, ...sampling } = settings
+  const text = { beam, nearest, textTopK, textTopP, textTemperature, textDrafts, maxTokens }
   const foreign = ['recall', 'trajectory'].find((name) => settings[name as keyof typeof settings])
   if (foreign)
     throw new InvalidInput(`Of several texts at once there is no ${foreign}: leave it out, or continue them one by one.`, { name: foreign })
@@ -109,8 +109,7 @@ export async function continueMany(
       read.push(
         await readAgain(model, draft, { concept: predicted[row]!.concept, language: draftLanguage!, isKept: draftLanguage === to, signal }),
       )
-    const likeliest = { beam: beam ?? predictor.beam, maxTokens, language: to, signal }
-    const texts = draftLanguage === to ? drafts : await sayRead(model, joined(read), likeliest)
+    const texts = draftLanguage === to ? drafts : await sayRead(model, joined(read), { beam, nearest, maxTokens }, { language: to, signal })
     for (const [row, { document }] of predicted.entries()) said.set(document, texts[row]!)
     saying = performance.now() - began
     return read

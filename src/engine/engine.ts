@@ -186,7 +186,7 @@ export class Engine {
 
   async decode(job: number, vectors: Float32Array, { language, seed, ...text }: DecodeRequest): Promise<string[]> {
     return this.#run(job, undefined, async (signal, model) => {
-      const decoded = await model.space.decode(vectors, { ...wording(text, { seed, beam: model.beam }), language, signal })
+      const decoded = await model.space.decode(vectors, { ...wording(text, { seed, ...model.decoding }), language, signal })
       return decoded.map(({ text }) => text)
     })
   }
@@ -194,7 +194,7 @@ export class Engine {
   async translate(job: number, { text, from, to, seed, ...settings }: TranslateRequest): Promise<Translation[]> {
     return this.#run(job, undefined, async (signal, model) => {
       model.space.requireLanguage(to)
-      const options = wording(settings, { seed, beam: model.beam })
+      const options = wording(settings, { seed, ...model.decoding })
       const sentences = model.sentences(text, from)
       const vectors = await model.encode(sentences, from, signal)
       const decoded = await model.space.decode(vectors, { ...options, language: to, signal })

@@ -92,10 +92,10 @@ export class LoadedModel {
     return this.#files.manifest
   }
 
-  /** Beam size of the default concept model; 5, as the reference's, where there is none. */
-  get beam(): number {
-    const { conceptModels, defaultConceptModel } = this.manifest
-    return conceptModels[defaultConceptModel]?.decoding.beam ?? 5
+  /** How vectors are put into words where a call says nothing of it: the space's way, else by the default concept model's beam, 5 without one. */
+  get decoding(): { beam: number; nearest?: boolean } {
+    const { space, conceptModels, defaultConceptModel } = this.manifest
+    return space.decoding ?? { beam: conceptModels[defaultConceptModel]?.decoding.beam ?? 5 }
   }
 
   get info(): ModelInfo {
@@ -237,7 +237,12 @@ export class LoadedModel {
     }
     const [predicted] = await Promise.allSettled([
       defaultConceptModel && despiteLoss(predict),
-      this.space.decode(concept, { language: 'eng_Latn', beam: this.beam, maxTokens: Math.min(12, space.maxTokens), signal }),
+      this.space.decode(concept, {
+        language: 'eng_Latn',
+        sampling: { random: () => () => 0 },
+        maxTokens: Math.min(12, space.maxTokens),
+        signal,
+      }),
     ])
     if (predicted.status === 'rejected') throw predicted.reason
   }

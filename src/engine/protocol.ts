@@ -89,12 +89,18 @@ export interface QuantLcmSettings {
 
 /**
  * How concepts are put into words: by beam search, or, where `textTopK`, `textTopP`, `textTemperature` or `textDrafts` is given, by drawing one token
- * after another with the call's `seed` (same seed, same device: same text). `InvalidInput` for `beam` together with one of them. Without any of the
- * five `continue` does as the concept model's manifest says, `ConceptModelInfo.text`, and everything else searches with the model's beam.
+ * after another with the call's `seed` (same seed, same device: same text). `InvalidInput` for `beam` or `nearest` together with one of them. Without
+ * any of the six `continue` does as the concept model's manifest says, `ConceptModelInfo.text`, and everything else searches as the space's says.
  */
 export interface TextSettings {
   /** Beam size, 1 (greedy) to 64. Default: the model's. */
   beam?: number
+  /**
+   * Whether each sentence that the beam has found is read again by the encoder, and the one kept whose log-probability per token less ln of its
+   * vector's distance is highest, not whose log-probability is: what is written leads back to the concept. Of a beam of 1 there is only one. Default:
+   * the model's way.
+   */
+  nearest?: boolean
   /** Draws from the `textTopK` likeliest tokens only, 1 or more. Default: from all. */
   textTopK?: number
   /** Draws from the nucleus only: the likeliest tokens whose probability together exceeds `textTopP`, 0 to 1; with `textTopK`, of those. Default: from all. */

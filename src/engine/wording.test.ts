@@ -7,6 +7,13 @@ test('without a setting of sampling the text is searched for, with the model’s
   expect(wording({ beam: 2, maxTokens: 9 }, { seed: 1, beam: 4 })).toEqual({ beam: 2, maxTokens: 9 })
 })
 
+test('what is found is read again where the page or the model has it so', () => {
+  expect(wording({}, { seed: 1, beam: 4, nearest: true })).toEqual({ beam: 4, nearest: true })
+  expect(wording({ nearest: false }, { seed: 1, beam: 4, nearest: true })).toEqual({ beam: 4, nearest: false })
+  expect(wording({ nearest: true }, { seed: 1, beam: 4 })).toEqual({ beam: 4, nearest: true })
+  expect(wording({ textTopK: 5 }, { seed: 1, beam: 4, nearest: true }).sampling).toMatchObject({ topK: 5 })
+})
+
 test('any setting of sampling draws, each concept from numbers of its own', () => {
   for (const settings of [{ textTopK: 5 }, { textTopP: 0.9 }, { textTemperature: 1 }]) {
     const { sampling, beam } = wording(settings, { seed: 1, beam: 4, first: 3 })
@@ -24,6 +31,7 @@ test('any setting of sampling draws, each concept from numbers of its own', () =
 
 test('both at once, or a seed that is none, are refused', () => {
   expect(() => wording({ beam: 2, textTopK: 5 }, { seed: 1, beam: 4 })).toThrow(InvalidInput)
+  expect(() => wording({ nearest: true, textTopK: 5 }, { seed: 1, beam: 4 })).toThrow(InvalidInput)
   expect(() => wording({ textTopK: 5 }, { seed: 0.5, beam: 4 })).toThrow(InvalidInput)
 })
 
@@ -34,6 +42,8 @@ test('what the model says of words holds where the page says nothing, and only t
     maxTokens: 9,
   })
   expect(wording({ beam: 1 }, { seed: 1, beam: 4, text })).toEqual({ beam: 1 })
+  expect(wording({ nearest: true }, { seed: 1, beam: 4, text })).toEqual({ beam: 4, nearest: true })
+  expect(wording({ nearest: false }, { seed: 1, beam: 4, text }).sampling).toMatchObject({ drafts: 6 })
   expect(wording({ textTopK: 5 }, { seed: 1, beam: 4, text }).sampling).toMatchObject({
     topK: 5,
     temperature: undefined,

@@ -9,22 +9,28 @@ export interface Wording {
   seed: number
   /** Beam size where the page names none. */
   beam: number
+  /** Whether what is found is read again, where the page does not say. Default false. */
+  nearest?: boolean
   /** How words are drawn where the page says nothing of words. Default: they are searched for. */
   text?: TextSettings
   /** Position in its document of the first concept, which its random numbers belong to. Default 0. */
   first?: number
 }
 
-/** @throws InvalidInput for `beam` together with sampling, or a seed that is none; the space checks the ranges. */
-export function wording(settings: TextSettings, { seed, beam, text, first = 0 }: Wording): Omit<DecodeOptions, 'language' | 'signal'> {
+/** @throws InvalidInput for `beam` or `nearest` together with sampling, or a seed that is none; the space checks the ranges. */
+export function wording(
+  settings: TextSettings,
+  { seed, beam, nearest, text, first = 0 }: Wording,
+): Omit<DecodeOptions, 'language' | 'signal'> {
   const { maxTokens } = settings
   const limit = maxTokens !== undefined && { maxTokens }
-  const saysNothing = !draws(settings) && settings.beam === undefined
+  const searches = settings.beam !== undefined || settings.nearest
+  const saysNothing = !draws(settings) && !searches
   const chosen = saysNothing && text ? text : settings
-  if (!draws(chosen)) return { beam: settings.beam ?? beam, ...limit }
-  if (settings.beam !== undefined) {
+  if (!draws(chosen)) return { beam: settings.beam ?? beam, nearest: settings.nearest ?? nearest, ...limit }
+  if (searches) {
     throw new InvalidInput(
-      'Beam search and sampling exclude each other: leave out beam, or textTopK, textTopP, textTemperature and textDrafts.',
+      'Beam search and sampling exclude each other: leave out beam and nearest, or textTopK, textTopP, textTemperature and textDrafts.',
     )
   }
   const { textTopK: topK, textTopP: topP, textTemperature: temperature, textDrafts: drafts } = chosen

@@ -37,6 +37,7 @@ function example() {
       maxCharacters: 200,
       encoder: { file: 'encoder.onnx' },
       decoder: { conditioning: 'decoder-conditioning.onnx', step: 'decoder-step.onnx', layers: 4, heads: 4, headDim: 64 },
+      decoding: { beam: 5, nearest: true },
       endOfText: 'End of text.',
     },
     conceptModels: {
@@ -197,8 +198,9 @@ describe('parseManifest', () => {
     expect(parseManifest({ ...rest, conceptModels: {}, defaultConceptModel })).toEqual(spaceOnly)
   })
 
-  // A folder may have fewer concept models, as long as the default is there, and they need not summarise.
-  const optional = ['base-lcm', 'one-tower', 'quant-lcm-c', 'quant-lcm-d', 'two-tower.summaryPrompt'].map((name) => `conceptModels.${name}`)
+  // A folder may have fewer concept models, as long as the default is there; they need not summarise, and its space need not say how it decodes.
+  const models = ['base-lcm', 'one-tower', 'quant-lcm-c', 'quant-lcm-d', 'two-tower.summaryPrompt']
+  const optional = ['space.decoding', ...models.map((name) => `conceptModels.${name}`)]
   test.each(paths(example()).filter((path) => !optional.includes(path)))('a missing %s is a ModelFormatError', (path) => {
     expect(() => parseManifest(changed(path, undefined))).toThrow(ModelFormatError)
   })
@@ -244,6 +246,9 @@ describe('parseManifest', () => {
     ['conceptModels.base-lcm.decoding.sample', 1],
     ['conceptModels.base-lcm.decoding.temperature', -0.1],
     ['conceptModels.base-lcm.decoding.beam', 0],
+    ['space.decoding', 5],
+    ['space.decoding.beam', 65],
+    ['space.decoding.nearest', 1],
     ['conceptModels.two-tower.architecture.sonar_dim', 128],
     ['conceptModels.two-tower.architecture.heads', 3],
     ['conceptModels.two-tower.decoding.steps', 101],

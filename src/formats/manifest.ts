@@ -37,6 +37,8 @@ export interface SpaceManifest {
   maxCharacters: number
   encoder: { file: string }
   decoder: { conditioning: string; step: string; layers: number; heads: number; headDim: number }
+  /** How vectors are put into words where a call says nothing of words (`TextSettings`). Without it by the default concept model's beam. */
+  decoding?: { beam: number; nearest: boolean }
   /** The sentence whose English concept ends a document. */
   endOfText: string
 }
@@ -114,6 +116,10 @@ function parseSpace(space: Field, files: Files): SpaceManifest {
       heads: decoder.at('heads').integer(1, 1024),
       headDim: decoder.at('headDim').integer(1, 65_536),
     },
+    ...space.optional('decoding', (decoding) => ({
+      beam: decoding.at('beam').integer(1, 64),
+      nearest: decoding.at('nearest').oneOf([true, false]),
+    })),
     endOfText: space.at('endOfText').text(),
   }
 }

@@ -1,7 +1,8 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { InvalidInput } from '../errors'
-import { BeamSearch, type BeamSettings, type Hypothesis, logProbability } from './beam'
+import { BeamSearch, type BeamSettings } from './beam'
+import { type Hypothesis, logProbability } from './token-search'
 
 const pad = 0
 const eos = 3

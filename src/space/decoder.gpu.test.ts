@@ -1,9 +1,9 @@
 import { beforeAll, expect, test } from 'vitest'
 import { type Manifest, parseManifest } from '../formats/manifest'
 import { float32, floats, Graph, int64 } from '../onnx'
-import { logProbability } from './beam'
 import { decodeVectors } from './decoder'
 import { conditioningInputs, type DecoderGraphs, stepInputs } from './stepper'
+import { logProbability } from './token-search'
 
 const folder = '/models/mini/'
 let manifest: Manifest

@@ -1,14 +1,18 @@
 import { throwIfAborted } from '../errors'
 import { float32, nextTask, type Tensor } from '../onnx'
-import { BeamSearch, type BeamSettings, type Hypothesis, logProbability, type TokenSearch } from './beam'
+import type { BeamSettings } from './beam'
 import { SampledDrafts, type SamplingSettings } from './sampling'
 import { type DecoderGraphs, Stepper } from './stepper'
+import { type Hypothesis, logProbability, type TokenSearch } from './token-search'
 
 /**
- * How tokens are chosen: by beam search, or drawn, `drafts` times.
+ * How tokens are chosen: by beam search, or drawn, `drafts` times. With `nearest` the prefix does not count: it is the same for all that are found, and
+ * divided by the length it would be a prize for long sentences.
  * `random` gives for each vector, by its index, the source of its uniform numbers in [0, 1).
  */
-export type SearchSettings = BeamSettings | (SamplingSettings & { drafts: number; random: (index: number) => () => number })
+export type SearchSettings =
+  | (BeamSettings & { nearest?: boolean })
+  | (SamplingSettings & { drafts: number; random: (index: number) => () => number })
 
 /** Rows (sentences × beam or drafts) in one run: a step on one thread stays well under a second. */
 const rowsPerRun = 64
@@ -29,7 +33,7 @@ export async function decodeVectors(
   signal?: AbortSignal,
 ): Promise<Hypothesis[][]> {
   const perRun = Math.max(1, Math.floor(rowsPerRun / ('beam' in settings ? settings.beam : settings.drafts))) * dim
-  const search = searchBy(prefix, settings)
+  const search = await searchBy(prefix, settings)
   const results: Hypothesis[][] = []
   for (let start = 0; start < vectors.length; start += perRun) {
     const batch = vectors.slice(start, start + perRun)
@@ -40,9 +44,12 @@ export async function decodeVectors(
   return results
 }
 
-/** What makes the search of one vector, by its index. */
-function searchBy(prefix: readonly number[], settings: SearchSettings): (prefixScore: number, index: number) => TokenSearch {
-  if ('beam' in settings) return (score) => new BeamSearch(prefix, score, settings)
+/** What makes the search of one vector, by its index. The code of beam search is loaded at first need: `mini` draws the words of its stories. */
+async function searchBy(prefix: readonly number[], settings: SearchSettings): Promise<(prefixScore: number, index: number) => TokenSearch> {
+  if ('beam' in settings) {
+    const { BeamSearch } = await import('./beam')
+    return (score) => new BeamSearch(prefix, settings.nearest ? 0 : score, settings)
+  }
   return (_, index) => new SampledDrafts(prefix, settings, settings.random(index), settings.drafts)
 }
 

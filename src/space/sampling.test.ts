@@ -1,8 +1,9 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { InvalidInput } from '../errors'
-import { BeamSearch, logProbability } from './beam'
+import { BeamSearch } from './beam'
 import { draw, SampledDrafts, SampledSequence, type SamplingSettings } from './sampling'
+import { logProbability } from './token-search'
 
 const pad = 0
 const eos = 3

@@ -7,7 +7,7 @@ import {
   requireRoom,
   type SequenceLimits,
   type TokenSearch,
-} from './beam'
+} from './token-search'
 
 /** How tokens are drawn; without `topK` and `topP` from all of them. */
 export interface SamplingSettings extends SequenceLimits {

@@ -70,6 +70,30 @@ describe('Space', () => {
     }
   })
 
+  test('of what a beam finds the nearest sentence is written, and no sentence is farther than the likeliest', async () => {
+    const written = [
+      'Schau dich im Spiegel an.',
+      'Er fuhr mit dem Fahrrad zu seiner alten Schule.',
+      'Warum hast du ein Gesicht an die Wand gemalt?',
+    ]
+    const vectors = await space.encode(written, { language: 'deu_Latn' })
+    const options = { language: 'deu_Latn', beam: 6 }
+    const [found, likeliest] = [await space.candidates(vectors, { ...options, nearest: true }), await space.candidates(vectors, options)]
+    for (const [i, all] of found.entries()) {
+      const vector = vectors.subarray(i * space.dim, (i + 1) * space.dim)
+      const distance = async (text: string) => {
+        const read = await space.encode([text], { language: 'deu_Latn' })
+        return Math.hypot(...read.map((value, k) => value - vector[k]!))
+      }
+      expect(all.map(({ text }) => text).toSorted()).toEqual(likeliest[i]!.map(({ text }) => text).toSorted())
+      const values = await Promise.all(
+        all.map(async ({ text, score }) => score - Math.log((await distance(text)) + 1e-3 * Math.hypot(...vector))),
+      )
+      expect(values).toEqual(values.toSorted((a, b) => b - a))
+      expect(await distance(all[0]!.text)).toBeLessThanOrEqual(await distance(likeliest[i]![0]!.text))
+    }
+  })
+
   test('more vectors than fit one run give as many sentences', async () => {
     const vector = await space.encode(['Tom is at home.'], { language: 'eng_Latn' })
     const many = new Float32Array(space.dim * 70)

@@ -21,6 +21,8 @@ export interface DecodeOptions {
   language: string
   /** Width of the beam search, 1 (greedy) to 64. Default 5. Not with `sampling`. */
   beam?: number
+  /** Whether what beam search has found is read again, and what fits the vector best comes first (`nearest.ts`). Default false. */
+  nearest?: boolean
   /** Draws tokens instead of searching for the likeliest sentence. */
   sampling?: TextSampling
   /** Longest output in tokens, special tokens included: 3 to the space's `maxTokens`, which is the default. */
@@ -45,7 +47,7 @@ export interface TextSampling {
 export interface DecodedSentence {
   text: string
   /**
-   * Nearer to 0 is surer. Found by beam search: log-probability per token of the hypothesis (sonar.md §3). Drawn: log-probability, whatever the
+   * Nearer to 0 is surer. Found by beam search: log-probability per token of the hypothesis (sonar.md §3), with `nearest` without the prefix's. Drawn: log-probability, whatever the
    * temperature, over the square root of the number of tokens.
    */
   score: number
@@ -171,7 +173,7 @@ export class Space {
     return (await this.candidates(vectors, options)).map(([best]) => best!)
   }
 
-  /** As `decode`, with everything that was found or drawn for each vector, the highest score first. */
+  /** As `decode`, with everything that was found or drawn for each vector, best first: of the highest score, or as `nearest` has it. */
   async candidates(vectors: Float32Array, options: DecodeOptions): Promise<DecodedSentence[][]> {
     const { prefix, settings } = this.#decoding(options)
     if (vectors.length % this.dim !== 0)
@@ -180,7 +182,10 @@ export class Space {
     const found = await this.#run(options.signal, (either) =>
       decodeVectors(this.#parts.decoder, vectors, this.dim, prefix, settings, either),
     )
-    return found.map((all) => all.map(({ tokens, score }) => ({ text: this.#parts.tokenizer.decode(tokens), score })))
+    const said = found.map((all) => all.map(({ tokens, score }) => ({ text: this.#parts.tokenizer.decode(tokens), score })))
+    if (!options.nearest || options.sampling) return said
+    const { nearestFirst } = await import('./nearest')
+    return nearestFirst(said, vectors, this.dim, (texts) => this.encode(texts, options))
   }
 
   /**
@@ -203,7 +208,7 @@ export class Space {
     await Promise.all([encoder.release(), decoder.conditioning.release(), decoder.step.release()])
   }
 
-  #decoding({ language, beam = 5, sampling, maxTokens = this.#space.maxTokens }: DecodeOptions): {
+  #decoding({ language, beam = 5, nearest, sampling, maxTokens = this.#space.maxTokens }: DecodeOptions): {
     prefix: number[]
     settings: SearchSettings
   } {
@@ -213,7 +218,7 @@ export class Space {
     const limits = { eos, pad, maxLength: maxTokens }
     if (sampling) return { prefix, settings: { ...checkedSampling(sampling), ...limits } }
     checkInteger('beam', beam, 1, 64)
-    return { prefix, settings: { beam, ...limits } }
+    return { prefix, settings: { beam, nearest, ...limits } }
   }
 
   /** Runs a call that the caller's signal and `dispose` both end, and that `dispose` waits for. */

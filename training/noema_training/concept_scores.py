@@ -191,7 +191,7 @@ def continuations(
             {
                 "prompt": held_out.documents[number][:prompt],
                 "continuation": space.decode(kept),
-                "in French": space.decode(kept, "fra_Latn"),
+                "in French": space.say(kept, "fra_Latn"),
                 "ended": count < len(generated),
             }
         )

@@ -96,10 +96,13 @@ def score_pairs(space: ExportedSpace, short: str, pairs: list[list[str]], scores
     english, other = ([pair[side] for pair in pairs] for side in (0, 1))
     vectors = {"en": space.encode(english), short: space.encode(other, code)}
     for source, target, truth in (("en", short, other), (short, "en", english)):
-        texts = space.decode(vectors[source], LANGUAGES[target])
+        texts, others = said(space, vectors[source], LANGUAGES[target])
         scores["translation"][f"{source}-{target}"] = {
             "chrf": CHRF().corpus_score(texts, [truth]).score,
             "bleu": BLEU().corpus_score(texts, [truth]).score,
+            "others": {
+                way: {"chrf": CHRF().corpus_score(other, [truth]).score} for way, other in others.items()
+            },
             "first": list(zip(pairs_side(pairs, source)[:5], texts[:5], truth[:5], strict=True)),
         }
     distinct = first_of_each(english, other)
@@ -125,24 +128,30 @@ def pairs_side(pairs: list[list[str]], language: str) -> list[str]:
 def round_trips(space: ExportedSpace, name: str, lines: list[str], code: str, limit: int) -> dict[str, dict]:
     """Round trips of the first `limit` lines, of the short ones among them, and of the first `limit` long lines."""
     first, long = lines[:limit], [line for line in lines if 13 <= len(line.split()) <= 30][:limit]
-    texts = read_back(space, first, code)
+    texts, others = said(space, space.encode(first, code), code)
     short = [n for n, line in enumerate(first) if len(line.split()) <= 12]
-    rows = {name: round_trip(space, first, texts)}
+    rows = {name: round_trip(space, first, texts, others)}
     if short:
-        picked = ([side[n] for n in short] for side in (first, texts))
-        rows[f"{name}, at most 12 words"] = round_trip(space, *picked)
+        sentences, back, *ways = ([side[n] for n in short] for side in (first, texts, *others.values()))
+        rows[f"{name}, at most 12 words"] = round_trip(
+            space, sentences, back, dict(zip(others, ways, strict=True))
+        )
     if long:
-        rows[f"{name}, 13-30 words"] = round_trip(space, long, read_back(space, long, code))
+        rows[f"{name}, 13-30 words"] = round_trip(space, long, *said(space, space.encode(long, code), code))
     return rows
 
 
-def read_back(space: ExportedSpace, sentences: list[str], code: str) -> list[str]:
-    """Encoded, and decoded greedily in the same language."""
-    return space.decode(space.encode(sentences, code), code)
+def said(space: ExportedSpace, vectors: np.ndarray, code: str) -> tuple[list[str], dict[str, list[str]]]:
+    """Vectors in words as the manifest has it; and, to compare, greedily and in the likeliest words that were found."""
+    found = space.found(vectors, code)
+    likeliest = [max(one, key=lambda sentence: sentence.score).text for one in found]
+    return [one[0].text for one in found], {"greedy": space.decode(vectors, code), "likeliest": likeliest}
 
 
-def round_trip(space: ExportedSpace, sentences: list[str], texts: list[str]) -> dict:
-    """Scores of what came back.
+def round_trip(
+    space: ExportedSpace, sentences: list[str], texts: list[str], others: dict[str, list[str]]
+) -> dict:
+    """Scores of what came back, and of what other ways of decoding bring back.
 
     Token accuracy: share of the sentence's pieces that the output has at the same position.
     """
@@ -151,11 +160,14 @@ def round_trip(space: ExportedSpace, sentences: list[str], texts: list[str]) -> 
         want, got = space.tokenizer.encode(sentence).ids, space.tokenizer.encode(text).ids
         hits += sum(a == b for a, b in zip(want, got, strict=False))
         total += len(want)
+    exact = lambda texts: float(np.mean([a == b for a, b in zip(sentences, texts, strict=True)]))  # noqa: E731
+    chrf = lambda texts: CHRF().corpus_score(texts, [sentences]).score  # noqa: E731
     return {
-        "exact": float(np.mean([a == b for a, b in zip(sentences, texts, strict=True)])),
+        "exact": exact(texts),
         "token_accuracy": hits / max(1, total),
         "bleu": BLEU().corpus_score(texts, [sentences]).score,
-        "chrf": CHRF().corpus_score(texts, [sentences]).score,
+        "chrf": chrf(texts),
+        "others": {way: {"exact": exact(other), "chrf": chrf(other)} for way, other in others.items()},
         "sentences": len(sentences),
         "first": list(zip(sentences[:8], texts[:8], strict=True)),
     }

@@ -47,6 +47,8 @@ KINDS = {
 }
 SUMMARISERS = ("base-lcm", "two-tower")
 TEXT = {"temperature": 0.6, "topP": 0.95, "drafts": 16}
+# What the space's own vectors are put into words by; predictions are by the concept models' `beam`.
+SPOKEN = {"beam": 5, "nearest": True}
 # Greedy: the reference's score of a beam, divided by the length, adds words to sentences of a small decoder (model card).
 STOPPING = {"endOfTextThreshold": 0.9, "stopOnRepetitionThreshold": 0.9, "beam": 1}
 # The paper's for several sentences (lcm.md §7); -c's temperature is its 0.005 over the mean squared length of a centred SONAR concept.
@@ -226,6 +228,7 @@ def space_entry(space: Space, work: Path) -> dict:
             "heads": sizes["heads"],
             "headDim": sizes["dim"] // sizes["heads"],
         },
+        "decoding": SPOKEN,
         "endOfText": END_OF_TEXT,
     }
 

@@ -9,6 +9,7 @@ from .arithmetic import sentence_arithmetic
 from .comparison_card import comparison, summaries, table
 from .curves import NO_LOSSES, curves
 from .short_stories import load_short_stories
+from .space_card import percent, space_scores, spoken
 from .worlds import is_held_out, load_worlds
 
 DATA = """\
@@ -70,37 +71,11 @@ def model_card(work: Path, manifest: dict, scores: dict) -> str:
         "## Training",
         _training(work),
         "## Scores of the exported files",
-        "Made by `python -m noema_training evaluate --work WORK --out FOLDER`: ONNX Runtime, f16 weights, greedy decoding, the first "
+        "Made by `python -m noema_training evaluate --work WORK --out FOLDER`: ONNX Runtime, f16 weights, the first "
         f"{scores['sentences']} lines of each validation file (story sentences: after shuffling with a fixed seed). BLEU and chrF by "
-        "sacrebleu.",
-        "### Round trip (encode, decode in the same language)",
-        table(
-            ["", "sentences", "exact", "token accuracy", "BLEU", "chrF"],
-            [
-                [
-                    name,
-                    str(s["sentences"]),
-                    _percent(s["exact"]),
-                    _percent(s["token_accuracy"]),
-                    f"{s['bleu']:.1f}",
-                    f"{s['chrf']:.1f}",
-                ]
-                for name, s in scores["round_trip"].items()
-            ],
-        ),
-        "### Translation through the vector",
-        table(
-            ["direction", "chrF", "BLEU"],
-            [[name, f"{s['chrf']:.1f}", f"{s['bleu']:.1f}"] for name, s in scores["translation"].items()],
-        ),
-        "### Cross-lingual search",
-        "xsim error against English (nearest vector by cosine, and by ratio margin with 4 neighbours, among the same lines, "
-        "without repetitions of either side): "
-        + ", ".join(
-            f"{name} {_percent(value['cosine'])} (margin {_percent(value['margin'])})"
-            for name, value in scores["xsim_error"].items()
-        )
-        + ".",
+        "sacrebleu. Predicted concepts are put into words greedily where nothing else is said.",
+        spoken(manifest["space"]),
+        *space_scores(scores),
         "### Next concept of two-tower, teacher-forced, held-out worlds",
         _concepts(scores["concepts"]),
         "### All concept models",
@@ -116,10 +91,6 @@ def model_card(work: Path, manifest: dict, scores: dict) -> str:
         LIMITS,
     ]
     return "\n\n".join(parts).rstrip() + "\n"
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.1f}%"
 
 
 def _counts(work: Path) -> str:
@@ -230,7 +201,7 @@ def _speed(speed: dict) -> str:
 
 def _concepts(scores: dict) -> str:
     rows = [
-        [name, f"{entry['l2']:.3f}", _percent(entry["ca"])]
+        [name, f"{entry['l2']:.3f}", percent(entry["ca"])]
         for name, entry in scores.items()
         if isinstance(entry, dict)
     ]
@@ -258,8 +229,8 @@ def _decoding_tried(scores: dict) -> list[str]:
 def _grid(grid: list[dict], names: list[str]) -> str:
     rows = [
         [entry[name] for name in names]
-        + [f"{entry['l2']:.3f}", _percent(entry["ca"]), f"{entry['l2_read']:.3f}"]
-        + [_percent(entry["ca_read"]), _percent(entry["repeats"])]
+        + [f"{entry['l2']:.3f}", percent(entry["ca"]), f"{entry['l2_read']:.3f}"]
+        + [percent(entry["ca_read"]), percent(entry["repeats"])]
         for entry in grid
     ]
     return table([*names, "l2", "CA", "l2 read", "CA read", "repeats"], rows)

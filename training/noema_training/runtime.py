@@ -17,6 +17,7 @@ from .diffusion import Decoding
 from .drafts import least_faulty
 from .one_tower import OneTower
 from .quant_lcm import QUANT_LCMS, QuantLcm, Refinement
+from .search import Found, beam_search, nearest_first
 from .tokenizer import load_tokenizer
 from .two_tower import TwoTower
 
@@ -87,6 +88,16 @@ class ExportedSpace:
             rows = self.decode_ids(embeddings[start : start + batch], language)
             texts += [self.tokenizer.decode(row).strip() for row in rows]
         return texts
+
+    def found(self, embeddings: np.ndarray, language: str) -> list[list[Found]]:
+        """Of each embedding [n, dim] what is found in the manifest's way to put the space's own vectors into words, best first."""
+        way = self.manifest["space"].get("decoding", {"beam": 1, "nearest": False})
+        found = beam_search(self, embeddings, language, way["beam"], prefix=not way["nearest"])
+        return nearest_first(self, found, embeddings, language) if way["nearest"] else found
+
+    def say(self, embeddings: np.ndarray, language: str) -> list[str]:
+        """The best that is `found`."""
+        return [best.text for best, *_ in self.found(embeddings, language)]
 
     def drawn(
         self, embeddings: np.ndarray, text: dict, random: torch.Generator, language: str = "eng_Latn"
