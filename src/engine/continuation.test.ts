@@ -13,10 +13,12 @@ type Settle<Predicted, Read> = { settle?: (predicted: Predicted, position: numbe
 /**
  * Predicts the concept 0 again and again, for which the same two drafts are drawn.
  * @param reread language in which predictions are read again. Default: they are not.
- * @returns what it has encoded too, with the store and without, and how it was asked for other languages
+ * @returns what it has encoded too, with the store and without, how it was asked for other languages, and how for its predictions
  */
-function model(reread?: string): LoadedModel & { read: { stored: string[]; passing: string[] }; said: DecodeOptions[] } {
-  const said: DecodeOptions[] = []
+function model(
+  reread?: string,
+): LoadedModel & { read: { stored: string[]; passing: string[] }; said: DecodeOptions[]; sought: DecodeOptions[] } {
+  const [said, sought]: DecodeOptions[][] = [[], []]
   const read = { stored: [] as string[], passing: [] as string[] }
   const predictor = {
     reread,
@@ -52,7 +54,10 @@ function model(reread?: string): LoadedModel & { read: { stored: string[]; passi
     dim: 1,
     requireLanguage: () => undefined,
     requireDecodeOptions: () => undefined,
-    candidates: async (vectors: Float32Array) => Array.from(vectors, () => drafts),
+    candidates: async (vectors: Float32Array, options: DecodeOptions) => {
+      sought.push(options)
+      return Array.from(vectors, () => drafts)
+    },
     decode: async (vectors: Float32Array, options: DecodeOptions) => {
       said.push(options)
       return Array.from(vectors, () => ({ text: 'Er lief.', score: 0 }))
@@ -61,7 +66,7 @@ function model(reread?: string): LoadedModel & { read: { stored: string[]; passi
   }
   const decoding = { beam: 5, nearest: true }
   const sentences = (text: string) => [text]
-  const parts = { space, decoding, encode: encode('stored'), sentences, conceptModel: async () => predictor, read, said }
+  const parts = { space, decoding, encode: encode('stored'), sentences, conceptModel: async () => predictor, read, said, sought }
   return parts as unknown as ReturnType<typeof model>
 }
 
@@ -137,6 +142,20 @@ test('what is read again is said in another language as the space says its own v
     await continueMany(many, request, signal, () => undefined)
     for (const { said } of [one, many]) expect(said).toMatchObject([{ ...expected, language: 'deu_Latn' }])
   }
+})
+
+test('a prediction is searched for with the concept model’s beam, in the space’s way', async () => {
+  const found = model()
+  const { signal } = new AbortController()
+  const beginning = { vectors: new Float32Array(1), sentences: ['Tom had a ball.'], language: 'eng_Latn' }
+  await writeOn(found, beginning, { concepts: 1, seed: 1 }, signal, () => undefined)
+  await continueMany(
+    found,
+    { texts: ['Tom had a ball.'], samples: 1, language: 'eng_Latn', to: 'eng_Latn', concepts: 1, seed: 1 },
+    signal,
+    () => undefined,
+  )
+  expect(found.sought).toMatchObject(new Array(2).fill({ beam: 1, nearest: true }))
 })
 
 test.each(['recall', 'trajectory'])('of several texts at once there is no %s', async (name) => {

@@ -47,7 +47,7 @@ export async function writeOn(
   const words = (first: number) =>
     wording(
       { beam, nearest, textTopK, textTopP, textTemperature, textDrafts, maxTokens },
-      { seed, beam: predictor.beam, text: predictor.text, first },
+      { seed, ...model.decoding, beam: predictor.beam, text: predictor.text, first },
     )
   model.space.requireDecodeOptions({ ...words(0), language })
   const first = vectors.length / model.space.dim

@@ -46,7 +46,8 @@ export async function continueMany(
       { sentences: longest, concepts, maxLength: predictor.maxLength },
     )
   }
-  const words = (seed: number, first: number) => wording(text, { seed, beam: predictor.beam, text: predictor.text, first })
+  const words = (seed: number, first: number) =>
+    wording(text, { seed, ...model.decoding, beam: predictor.beam, text: predictor.text, first })
   model.space.requireDecodeOptions({ ...words(seed, 0), language: to })
 
   const { dim } = model.space

@@ -37,7 +37,10 @@ export interface SpaceManifest {
   maxCharacters: number
   encoder: { file: string }
   decoder: { conditioning: string; step: string; layers: number; heads: number; headDim: number }
-  /** How vectors are put into words where a call says nothing of words (`TextSettings`). Without it by the default concept model's beam. */
+  /**
+   * How vectors are put into words where a call says nothing of it (`TextSettings`): `nearest` of all, `beam` of those that are no predictions of a
+   * concept model, which has a beam of its own. Default: the default concept model's beam, and the likeliest of what it finds.
+   */
   decoding?: { beam: number; nearest: boolean }
   /** The sentence whose English concept ends a document. */
   endOfText: string

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -139,13 +140,16 @@ def continuation(
         repeats = F.cosine_similarity(concept, before, dim=0) >= decoding["stopOnRepetitionThreshold"]
         return bool(ends or repeats)
 
+    def likeliest(vector: np.ndarray) -> str:
+        return space.say(vector[None], "eng_Latn", decoding["beam"])[0]
+
     concepts, sentences, drawn = torch.from_numpy(space.encode(text))[None], [], decoding.get("text")
     for index in range(count):
         concept = step(concepts, random)
         if index and stops(concept[0, 0], concepts[0, -1]):
             break
         vector, before = concept[0, 0].numpy(), [*text, *sentences]
-        sentence = space.draft(vector, drawn, random, before) if drawn else space.decode(vector[None])[0]
+        sentence = space.draft(vector, drawn, random, before) if drawn else likeliest(vector)
         if decoding.get("reread") and sentence:
             concept = torch.from_numpy(space.encode([sentence]))[None]
             if index and stops(concept[0, 0], concepts[0, -1]):

@@ -178,6 +178,7 @@ def continuations(
 ) -> list[dict]:
     """Free continuations of the first sentences of the first stories, one a world, unselected."""
     end = torch.from_numpy(space.encode([space.manifest["space"]["endOfText"]]))[0]
+    beam = space.manifest["conceptModels"]["two-tower"]["decoding"]["beam"]
     results = []
     for number in range(min(stories, len(held_out.documents))):
         noise = torch.Generator().manual_seed(number)
@@ -190,8 +191,8 @@ def continuations(
         results.append(
             {
                 "prompt": held_out.documents[number][:prompt],
-                "continuation": space.decode(kept),
-                "in French": space.say(kept, "fra_Latn"),
+                "continuation": space.say(kept, "eng_Latn", beam),
+                "in French": space.say(kept, "fra_Latn", beam),
                 "ended": count < len(generated),
             }
         )

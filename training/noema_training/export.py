@@ -47,9 +47,8 @@ KINDS = {
 }
 SUMMARISERS = ("base-lcm", "two-tower")
 TEXT = {"temperature": 0.6, "topP": 0.95, "drafts": 16}
-# What the space's own vectors are put into words by; predictions are by the concept models' `beam`.
+# How vectors are put into words; those that are predictions by the concept model's own beam.
 SPOKEN = {"beam": 5, "nearest": True}
-# Greedy: the reference's score of a beam, divided by the length, adds words to sentences of a small decoder (model card).
 STOPPING = {"endOfTextThreshold": 0.9, "stopOnRepetitionThreshold": 0.9, "beam": 1}
 # The paper's for several sentences (lcm.md §7); -c's temperature is its 0.005 over the mean squared length of a centred SONAR concept.
 REFINEMENTS = {
@@ -240,7 +239,7 @@ def concept_entry(architecture: dict, decoding: Decoding, family: str = "two_tow
         "file": f"{family.replace('_', '-')}.safetensors",
         "architecture": architecture,
         "scheduler": SCHEDULER,
-        "decoding": {**camel(decoding), **STOPPING},
+        "decoding": {**camel(decoding), **STOPPING, "beam": SPOKEN["beam"]},
     }
 
 

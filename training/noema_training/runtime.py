@@ -89,15 +89,15 @@ class ExportedSpace:
             texts += [self.tokenizer.decode(row).strip() for row in rows]
         return texts
 
-    def found(self, embeddings: np.ndarray, language: str) -> list[list[Found]]:
-        """Of each embedding [n, dim] what is found in the manifest's way to put the space's own vectors into words, best first."""
+    def found(self, embeddings: np.ndarray, language: str, beam: int | None = None) -> list[list[Found]]:
+        """Of each embedding [n, dim] what is found in the manifest's way, best first; `beam`: a concept model's for its predictions."""
         way = self.manifest["space"].get("decoding", {"beam": 1, "nearest": False})
-        found = beam_search(self, embeddings, language, way["beam"], prefix=not way["nearest"])
+        found = beam_search(self, embeddings, language, beam or way["beam"], prefix=not way["nearest"])
         return nearest_first(self, found, embeddings, language) if way["nearest"] else found
 
-    def say(self, embeddings: np.ndarray, language: str) -> list[str]:
+    def say(self, embeddings: np.ndarray, language: str, beam: int | None = None) -> list[str]:
         """The best that is `found`."""
-        return [best.text for best, *_ in self.found(embeddings, language)]
+        return [best.text for best, *_ in self.found(embeddings, language, beam)]
 
     def drawn(
         self, embeddings: np.ndarray, text: dict, random: torch.Generator, language: str = "eng_Latn"

@@ -5,7 +5,7 @@ import torch
 from noema_training.comparison import continuation
 from noema_training.runtime import ExportedSpace, nucleus
 
-DECODING = {"endOfTextThreshold": 0.9, "stopOnRepetitionThreshold": 0.9}
+DECODING = {"endOfTextThreshold": 0.9, "stopOnRepetitionThreshold": 0.9, "beam": 1}
 END = torch.tensor([0.0, 0.0, 1.0])
 WORDS = {"right": [1.0, 0.0, 0.0], "up": [0.0, 1.0, 0.0], "end": [0.0, 0.0, 1.0]}
 
@@ -13,7 +13,7 @@ WORDS = {"right": [1.0, 0.0, 0.0], "up": [0.0, 1.0, 0.0], "end": [0.0, 0.0, 1.0]
 class Space:
     """Says the nearest of three words, and reads it exactly."""
 
-    def decode(self, vectors):
+    def say(self, vectors, *_):
         return [max(WORDS, key=lambda word: float(np.dot(WORDS[word], vector))) for vector in vectors]
 
     def encode(self, texts):
