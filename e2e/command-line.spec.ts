@@ -78,6 +78,8 @@ test('sampling writes the same text for the same seed, and is refused beside a b
   expect(await drawn('2')).not.toEqual(first)
   const both = await noema(...parameters, '--text-top-k', '5', '--beam', '2')
   expect(both.stderr).toContain('invalid-input: Beam search and sampling exclude each other')
+  const nearest = await noema(...parameters, '--text-top-k', '5', '--nearest')
+  expect(nearest.stderr).toContain('invalid-input: Beam search and sampling exclude each other')
   const outside = await noema('continue', ...small, '--text', 'Hello.', '--text-top-p', '1.5')
   expect(outside.stderr).toContain('invalid-input: The top-p of text must be from 0 to 1')
 })

@@ -142,6 +142,27 @@ test.describe('with the model that is shipped', () => {
     for (const { text } of translations) expect(text).not.toBe('')
   })
 
+  test('sentences come back nearer to what they were than in greedy words, or in the likeliest of the same beam', async ({ page }) => {
+    const sentences = [
+      'Das Wetter war schön, aber der Wind war kalt.',
+      'Er fuhr mit dem Fahrrad zu seiner alten Schule.',
+      'Am Abend saßen sie am Fenster und sahen in den Regen.',
+      'Meine Mutter hat das Buch gelesen, das du mir gegeben hast.',
+    ]
+    const work = async (noema: Api.Noema, _: typeof Api, sentences: string[]) => {
+      const language = 'deu_Latn'
+      const vectors = await noema.encode(sentences, { language })
+      const away = async (settings: Api.DecodeOptions) => {
+        const read = await noema.encode(await noema.decode(vectors, { language, ...settings }), { language })
+        return Math.hypot(...read.map((value, i) => value - vectors[i]!))
+      }
+      return { away: await away({}), greedy: await away({ beam: 1 }), likeliest: await away({ nearest: false }) }
+    }
+    const { away, greedy, likeliest } = await withNoema(page, work, sentences)
+    expect(away).toBeLessThan(0.75 * greedy)
+    expect(away).toBeLessThan(0.75 * likeliest)
+  })
+
   test('abort ends encoding, denoising and decoding, and the engine goes on', async ({ page }) => {
     const codes = await withNoema(
       page,
