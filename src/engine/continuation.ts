@@ -1,3 +1,4 @@
+import { normalizeText } from '../space/normalize'
 import { continueDespiteLoss, despiteLoss, type Ending } from './device-loss'
 import { chooseDraft } from './drafts'
 import type { LoadedModel } from './loaded-model'
@@ -100,7 +101,7 @@ export function readAgain(
   text: string,
   { concept, language, isKept, signal }: { concept: Float32Array; language: string; isKept: boolean; signal: AbortSignal },
 ): Promise<Float32Array> {
-  if (text.trim() === '') return Promise.resolve(concept)
+  if (normalizeText(text) === '') return Promise.resolve(concept)
   return isKept ? model.encode([text], language, signal) : model.space.encode([text], { language, signal })
 }
 

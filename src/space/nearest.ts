@@ -1,3 +1,4 @@
+import { normalizeText } from './normalize'
 import type { DecodedSentence } from './space'
 
 /** Distances are added this share of the vector's length: below it they say nothing but how the numbers were rounded. */
@@ -19,7 +20,7 @@ export async function nearestFirst(
   dim: number,
   encode: (sentences: string[]) => Promise<Float32Array>,
 ): Promise<DecodedSentence[][]> {
-  const texts = [...new Set(found.flat().map(({ text }) => text))].filter((text) => text.trim() !== '')
+  const texts = [...new Set(found.flat().map(({ text }) => text))].filter((text) => normalizeText(text) !== '')
   const read = await encode(texts)
   const places = new Map(texts.map((text, place) => [text, place]))
   return found.map((sentences, index) => {

@@ -94,6 +94,18 @@ describe('Space', () => {
     }
   })
 
+  test('vectors of no sentence are put into words as well, and read again where that is wanted', async () => {
+    let state = 5
+    const vectors = Float32Array.from({ length: 12 * space.dim }, () => {
+      state = Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) + 0x6d2b79f5
+      return state / 2 ** 29
+    })
+    for (const { code: language } of space.languages) {
+      const decoded = await space.decode(vectors, { language, beam: 3, nearest: true, maxTokens: 8 })
+      expect(decoded).toHaveLength(12)
+    }
+  })
+
   test('more vectors than fit one run give as many sentences', async () => {
     const vector = await space.encode(['Tom is at home.'], { language: 'eng_Latn' })
     const many = new Float32Array(space.dim * 70)
