@@ -237,6 +237,7 @@ export class LoadedModel {
     }
     const [predicted] = await Promise.allSettled([
       defaultConceptModel && despiteLoss(predict),
+      // Drawn: the code of beam search is to be loaded by those only who need it.
       this.space.decode(concept, {
         language: 'eng_Latn',
         sampling: { random: () => () => 0 },

@@ -6,8 +6,8 @@ import { type DecoderGraphs, Stepper } from './stepper'
 import { type Hypothesis, logProbability, type TokenSearch } from './token-search'
 
 /**
- * How tokens are chosen: by beam search, or drawn, `drafts` times. With `nearest` the prefix does not count: it is the same for all that are found, and
- * divided by the length it would be a prize for long sentences.
+ * How tokens are chosen: by beam search, or drawn, `drafts` times. With `nearest` the prefix does not count: it is the same for all that are found,
+ * and divided by the length it would be a prize for long sentences.
  * `random` gives for each vector, by its index, the source of its uniform numbers in [0, 1).
  */
 export type SearchSettings =

@@ -5,9 +5,9 @@ import type { DecodedSentence } from './space'
 const rounding = 1e-3
 
 /**
- * Puts first what both decoder and encoder hold for what a vector says: log-probability per token − ln ‖vector of the sentence − vector‖. It is a noisy
- * channel (Yee et al. 2019, arXiv 1908.05731) with Gaussian noise of unknown width: where a sentence leads back to the vector itself the distance
- * decides, and where none does, as of a sentence in another language, the probabilities.
+ * Puts first what both decoder and encoder hold for what a vector says, by the log-probability per token − ln ‖vector of the sentence − vector‖. It is
+ * a noisy channel (Yee et al. 2019, arXiv 1908.05731) with Gaussian noise of unknown width: where a sentence leads back to the vector itself the
+ * distance decides, and where none does, as of a sentence in another language, the probabilities.
  *
  * @param found for each vector the sentences to choose from.
  * @param vectors [n, dim]

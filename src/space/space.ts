@@ -47,8 +47,8 @@ export interface TextSampling {
 export interface DecodedSentence {
   text: string
   /**
-   * Nearer to 0 is surer. Found by beam search: log-probability per token of the hypothesis (sonar.md §3), with `nearest` without the prefix's. Drawn: log-probability, whatever the
-   * temperature, over the square root of the number of tokens.
+   * Nearer to 0 is surer. Found by beam search: log-probability per token of the hypothesis (sonar.md §3), with `nearest` without the prefix's. Drawn:
+   * log-probability, whatever the temperature, over the square root of the number of tokens.
    */
   score: number
 }

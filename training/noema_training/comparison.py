@@ -140,7 +140,7 @@ def continuation(
         repeats = F.cosine_similarity(concept, before, dim=0) >= decoding["stopOnRepetitionThreshold"]
         return bool(ends or repeats)
 
-    def likeliest(vector: np.ndarray) -> str:
+    def searched(vector: np.ndarray) -> str:
         return space.say(vector[None], "eng_Latn", decoding["beam"])[0]
 
     concepts, sentences, drawn = torch.from_numpy(space.encode(text))[None], [], decoding.get("text")
@@ -149,7 +149,7 @@ def continuation(
         if index and stops(concept[0, 0], concepts[0, -1]):
             break
         vector, before = concept[0, 0].numpy(), [*text, *sentences]
-        sentence = space.draft(vector, drawn, random, before) if drawn else likeliest(vector)
+        sentence = space.draft(vector, drawn, random, before) if drawn else searched(vector)
         if decoding.get("reread") and sentence:
             concept = torch.from_numpy(space.encode([sentence]))[None]
             if index and stops(concept[0, 0], concepts[0, -1]):

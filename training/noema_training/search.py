@@ -84,10 +84,10 @@ def _search(
     while any(alive):
         rows = [(sentence, *row) for sentence in everyone for row in alive[sentence]]
         logs = step([pieces[-1] for _, pieces, _ in rows], [row[0] for row in rows], parents)
+        vocabulary = logs.shape[1]
         logs[:, PAD] = -torch.inf
-        must_end = len(rows[0][1]) + 2 == longest
-        if must_end:
-            logs[:, torch.arange(logs.shape[1]) != EOS] = -torch.inf
+        if len(rows[0][1]) + 2 == longest:  # nothing but an end has room
+            logs[:, torch.arange(vocabulary) != EOS] = -torch.inf
         totals = logs + torch.tensor([score for *_, score in rows])[:, None]
         parents, first = [], 0
         for sentence in everyone:
@@ -95,17 +95,16 @@ def _search(
             own = totals[first : first + count].flatten()
             values, places = own.topk(min(2 * beam, len(own)))
             best = [
-                (alive[sentence][place // logs.shape[1]][0], place, value)
+                (*divmod(place, vocabulary), value)  # row, piece, score
                 for value, place in zip(values.tolist(), places.tolist(), strict=True)
                 if value > -np.inf
             ]
-            ends = [(pieces, value) for pieces, place, value in best[:beam] if place % logs.shape[1] == EOS]
+            ends = [(alive[sentence][row][0], value) for row, piece, value in best[:beam] if piece == EOS]
             finished[sentence] += ends[: beam - len(finished[sentence])]
-            going = [one for one in best if one[1] % logs.shape[1] != EOS][:beam]
-            if len(finished[sentence]) == beam:
-                going = []
-            alive[sentence] = [([*pieces, place % logs.shape[1]], value) for pieces, place, value in going]
-            parents += [first + place // logs.shape[1] for _, place, _ in going]
+            is_over = len(finished[sentence]) == beam
+            going = [] if is_over else [one for one in best if one[1] != EOS][:beam]
+            alive[sentence] = [([*alive[sentence][row][0], piece], value) for row, piece, value in going]
+            parents += [first + row for row, _, _ in going]
             first += count
     texts = [
         [
