@@ -50,6 +50,8 @@ export default defineConfig(({ mode }) => ({
     },
   },
   test: {
+    // By default one is left for Vitest itself, which hardly works: of two cores one would rest.
+    maxWorkers: '100%',
     projects: [
       {
         extends: true,

@@ -200,7 +200,7 @@ test('inspect names the adapter, or what runs in its place', async () => {
   const { exitCode, stdout } = await noema('inspect', '--json')
   expect(exitCode).toBe(0)
   expect(JSON.parse(stdout).device).toMatchObject({ backend: 'webgpu', description: expect.stringMatching(/./) })
-  const onProcessor = await noema('inspect', '--backend', 'wasm')
+  const onProcessor = await noema('inspect', ...small, '--backend', 'wasm')
   expect(onProcessor.stdout).toMatch(/^backend {4}wasm\ndevice {5}the processor, threads: \d/m)
 })
 

@@ -32,7 +32,7 @@ def encode_documents(work: Path, profile: Profile, device: str = "cpu", limit: i
         data = np.load(work / f"documents.{split}.npz")
         ids, starts = data["ids"].astype(np.int64), data["starts"]
         rows = [ids[start:end] for start, end in itertools.pairwise(starts)]
-        vectors = encode_rows(space, rows, language, device, profile.space.batch_tokens * 8)
+        vectors = encode_rows(space, rows, language, device, profile.space.batch_tokens * 2)
         np.savez(
             work / f"concepts.{split}.npz",
             vectors=vectors.astype(np.float16),
