@@ -10,18 +10,18 @@ export interface SpeedMeasurement {
   load: { first: number; again: number }
   /** A sentence to its concept. */
   encode: number
-  /** A concept to its sentence, by the concept model's own beam. */
-  decode: number
   /** Predicting one concept after a text of four sentences, by concept model. */
   predict: Record<string, number>
+  /** Such a concept to its sentence, in the way of its concept model. */
+  decode: Record<string, number>
 }
 
 interface Visit {
   device: Api.ModelInfo['device']
   load: number
   encode: number[]
-  decode: number[]
   predict: Record<string, number[]>
+  decode: Record<string, number[]>
 }
 
 /** How long loading a model takes and how long each of its parts works, over several first visits and as many second ones. */
@@ -37,14 +37,16 @@ export function measureSpeed({ model, backend }: { model: string; backend: Api.B
       await context.close()
     }
     const all = [...first, ...again]
-    const { device, predict } = all[0]!
+    const { device } = all[0]!
+    const byModel = (what: 'predict' | 'decode') =>
+      Object.fromEntries(Object.keys(all[0]![what]).map((name) => [name, median(all.flatMap((visit) => visit[what][name]!))]))
     return {
       backend: device,
       visits: all.length,
       load: { first: median(first.map(({ load }) => load)), again: median(again.map(({ load }) => load)) },
       encode: median(all.flatMap(({ encode }) => encode)),
-      decode: median(all.flatMap(({ decode }) => decode)),
-      predict: Object.fromEntries(Object.keys(predict).map((name) => [name, median(all.flatMap(({ predict }) => predict[name]!))])),
+      predict: byModel('predict'),
+      decode: byModel('decode'),
     }
   })
 }
@@ -65,21 +67,23 @@ async function visitOnce(context: BrowserContext, url: string, model: string, ba
         await noema.encode([`The old man saw ${n + 2} boats on the river.`])
         encode.push(performance.now() - before)
       }
-      const decode = []
       const predict: Record<string, number[]> = {}
+      const decode: Record<string, number[]> = {}
       const text = 'A girl had a red ball. She took it to the park. The wind was strong. The ball rolled into the river.'
       for (const conceptModel of Object.keys(noema.info.conceptModels)) {
-        predict[conceptModel] = []
+        const [predicted, decoded]: [number[], number[]] = [[], []]
+        predict[conceptModel] = predicted
+        decode[conceptModel] = decoded
         for (let seed = 0; seed < 3; seed++) {
           for await (const { timing } of noema.continue(text, { concepts: 5, seed, conceptModel })) {
-            predict[conceptModel].push(timing.predict)
-            decode.push(timing.decode)
+            predicted.push(timing.predict)
+            decoded.push(timing.decode)
           }
         }
       }
       const device = noema.info.device
       noema.dispose()
-      return { device, load: loaded, encode, decode, predict }
+      return { device, load: loaded, encode, predict, decode }
     },
     [model, backend] as const,
   )

@@ -187,6 +187,10 @@ export async function inspect({ model, backend, json }: Common) {
   if (json) return printJson(info)
   console.log(`model      ${info.name} ${info.version} (${info.licence})`)
   console.log(`space      ${info.dim} dimensions, ${info.languages.map(({ code }) => code).join(' ')}`)
+  const { beam, nearest } = info.decoding
+  console.log(
+    `words      ${beam === 1 ? 'the likeliest token each time' : `beam of ${beam}`}${nearest ? ', the nearest to the vector' : ''}`,
+  )
   for (const [name, { family, maxConcepts, settings, summaryPrompt }] of Object.entries(info.conceptModels)) {
     const values = Object.entries(settings).map(([setting, value]) => `${setting} ${value}`)
     const skills = summaryPrompt === undefined ? [] : ['summarises']
@@ -223,8 +227,9 @@ async function benchSpeed({ model, backend, json, visits }: BenchOptions) {
   if (json) return printJson({ ...measured, load, encode, decode, predict })
   console.log(`load      first visit ${load.first.toFixed(0)} ms, again ${load.again.toFixed(0)} ms`)
   console.log(`encode    ${encode.toFixed(1)} ms a sentence`)
-  console.log(`decode    ${decode.toFixed(1)} ms a sentence`)
-  for (const [name, time] of Object.entries(predict)) console.log(`predict   ${time.toFixed(1)} ms a concept by ${name}`)
+  for (const [name, time] of Object.entries(predict)) {
+    console.log(`predict   ${time.toFixed(1)} ms a concept by ${name}, decoded in ${decode[name]!.toFixed(1)} ms`)
+  }
 }
 
 /** What runs in the page: the loaded model, and a way to send a line out while the work goes on. */

@@ -1,4 +1,5 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { endWithReader } from './closed-pipe'
 import { bench, conformance, continueText, decode, encode, inspect, predict, search, translate, verifySonar } from './commands'
 import { continueMany } from './continue-many'
 import { summarize } from './summarize'
@@ -182,6 +183,7 @@ program
   .addOption(json())
   .action(bench)
 
+endWithReader()
 try {
   await program.parseAsync()
 } catch (error) {

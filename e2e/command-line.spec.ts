@@ -199,8 +199,11 @@ test('the published code’s golden outputs are reproduced', async () => {
 test('inspect names the adapter, or what runs in its place', async () => {
   const { exitCode, stdout } = await noema('inspect', '--json')
   expect(exitCode).toBe(0)
-  expect(JSON.parse(stdout).device).toMatchObject({ backend: 'webgpu', description: expect.stringMatching(/./) })
+  const { device, decoding } = JSON.parse(stdout)
+  expect(device).toMatchObject({ backend: 'webgpu', description: expect.stringMatching(/./) })
+  expect(decoding).toEqual({ beam: 5, nearest: true })
   const onProcessor = await noema('inspect', ...small, '--backend', 'wasm')
+  expect(onProcessor.stdout).toMatch(/^words {6}beam of \d+$/m)
   expect(onProcessor.stdout).toMatch(/^backend {4}wasm\ndevice {5}the processor, threads: \d/m)
 })
 

@@ -93,9 +93,9 @@ export class LoadedModel {
   }
 
   /** How vectors are put into words where a call says nothing of it: the space's way, else by the default concept model's beam, 5 without one. */
-  get decoding(): { beam: number; nearest?: boolean } {
+  get decoding(): ModelInfo['decoding'] {
     const { space, conceptModels, defaultConceptModel } = this.manifest
-    return space.decoding ?? { beam: conceptModels[defaultConceptModel]?.decoding.beam ?? 5 }
+    return space.decoding ?? { beam: conceptModels[defaultConceptModel]?.decoding.beam ?? 5, nearest: false }
   }
 
   get info(): ModelInfo {
@@ -108,6 +108,7 @@ export class LoadedModel {
       dim: space.dim,
       languages: space.languages.map(({ code, name }) => ({ code, name })),
       maxCharacters: space.maxCharacters,
+      decoding: this.decoding,
       conceptModels: Object.fromEntries(Object.entries(conceptModels).map(([name, entry]) => [name, describeConceptModel(entry)])),
       defaultConceptModel,
       device: this.#device,

@@ -302,6 +302,8 @@ export interface ModelInfo {
   dim: number
   languages: { code: string; name: string }[]
   maxCharacters: number
+  /** How `decode`, `translate` and readings in another language search for words where a call says nothing of it: see `TextSettings`. */
+  decoding: { beam: number; nearest: boolean }
   /** By name, as `conceptModel` takes it. None in a folder that has a space only. */
   conceptModels: Record<string, ConceptModelInfo>
   /** A key of `conceptModels`; empty where there are none. */

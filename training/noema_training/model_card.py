@@ -191,11 +191,14 @@ def _speed(speed: dict) -> str:
     device, load = speed["backend"], speed["load"]
     software = " (software)" if device.get("software") else ""
     where = f"{device['backend']}, {device.get('description', 'the processor')}{software}"
-    predict = ", ".join(f"{value:.0f} ms by {name}" for name, value in speed["predict"].items())
+    predict = ", ".join(
+        f"{value:.0f} ms by {name} and decoded in {speed['decode'][name]:.0f}"
+        for name, value in speed["predict"].items()
+    )
     return (
         f"\n\nMade by `npm run -s noema -- bench speed --model FOLDER --json > WORK/speed.json` ({where}; medians of {speed['visits']} visits): "
         f"loaded in {load['first'] / 1000:.1f} s from a server on the same machine, in {load['again'] / 1000:.1f} s on a second visit; "
-        f"a concept is predicted in {predict}, a sentence encoded in {speed['encode']:.0f} ms and decoded in {speed['decode']:.0f} ms."
+        f"a sentence is encoded in {speed['encode']:.0f} ms, a concept predicted in {predict}."
     )
 
 

@@ -24,7 +24,12 @@ def test_tuned_settings_reach_the_manifest_and_scores_the_card(trained):
     best = run(trained, "tune", "--out", str(folder), "--limit", "2")
     run(trained, "export", "--out", str(folder))
     speed = {"backend": {"backend": "webgpu", "description": "an adapter", "software": True}, "visits": 6}
-    speed |= {"load": {"first": 2500, "again": 900}, "encode": 9, "decode": 40, "predict": {"base-lcm": 300}}
+    speed |= {
+        "load": {"first": 2500, "again": 900},
+        "encode": 9,
+        "predict": {"base-lcm": 300},
+        "decode": {"base-lcm": 40},
+    }
     (trained / "speed.json").write_text(json.dumps(speed))
     scores = run(trained, "evaluate", "--out", str(folder), "--limit", "2")
     manifest = json.loads((folder / "manifest.json").read_text())
