@@ -112,8 +112,9 @@ export interface TextSettings {
   textTemperature?: number
   /**
    * How many sentences are drawn for each concept, 1 to 64; the one with the highest log-probability over the square root of its number of tokens is
-   * kept. Where a text is continued, those come last that say again what the text has said (three words in a row, or all of fewer), and before them
-   * those with a name inside that the text does not have. Default 1.
+   * kept. Where a text is continued, of those with the fewest faults: to say again what the text has said (three words in a row, or all of fewer) is
+   * two; a name inside that the text does not have, the first two words of one of its last four sentences and speech after speech are one each.
+   * Default 1.
    */
   textDrafts?: number
   /** Longest sentence in tokens, special tokens included, from 3. Default and most: the model's limit. */
