@@ -4,7 +4,7 @@ import { measureSpeed } from '../bench/speed'
 import type * as Api from '../src/api'
 import { CommandError, withPage } from './browser'
 import { briefArguments } from './chromium'
-import { readDocuments, readEmbeddings, readLines, readText } from './input'
+import { readDocuments, readEmbeddings, readJson, readLines, readText } from './input'
 
 export interface Common {
   model: string
@@ -160,12 +160,12 @@ export async function predict({ model, backend, json, file, language, ...samplin
 export async function conformance(files: string[], { backend, json }: Omit<Common, 'model'>) {
   const reports = await withNoema(
     { model: 'mini', backend },
-    async ({ noema }, texts) => {
+    async ({ noema }, contents) => {
       const reports = []
-      for (const text of texts) reports.push(await noema.conformance(JSON.parse(text)))
+      for (const content of contents) reports.push(await noema.conformance(content))
       return reports
     },
-    files.map(readText),
+    files.map(readJson),
   )
   const cases = reports.flatMap((report, i) => report.map((result) => ({ file: files[i], ...result })))
   if (json) printJson(cases)

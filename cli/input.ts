@@ -43,6 +43,16 @@ export function readLines(file: string): string[] {
   return lines
 }
 
+/** A file's JSON. @throws CommandError when it is none. */
+export function readJson(file: string): unknown {
+  try {
+    return JSON.parse(readText(file))
+  } catch (error) {
+    if (error instanceof CommandError) throw error
+    throw new CommandError('usage', `${file} is not JSON: ${(error as Error).message}.`)
+  }
+}
+
 /** `{"embedding": […]}` lines. @throws CommandError naming the first wrong line. */
 export function readEmbeddings(file: string): number[][] {
   return readObjects(file).map((value, i) => {
