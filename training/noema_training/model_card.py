@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from .arithmetic import sentence_arithmetic
+from .card_summary import summary
 from .comparison_card import comparison, summaries, table
 from .curves import NO_LOSSES, curves
 from .short_stories import load_short_stories
@@ -35,7 +36,7 @@ LIMITS = """\
 - Sentences of everyday length only. Names, numbers and rare words are often replaced by others; long sentences lose their detail.
 - Translations are rough paraphrases. They are better for short common phrases than for anything else.
 - The concept models have read little, most of it very short stories for children told from a few hundred grammars. Compare them with the two
-  baselines in the tables above before relying on them: where the mean of the context does as well, a model has not learnt to continue a text.
+  baselines in the tables below before relying on them: where the mean of the context does as well, a model has not learnt to continue a text.
 - It has no knowledge to rely on and must not be used as a source of facts. No safety tuning was done.
 """
 
@@ -64,12 +65,14 @@ def model_card(work: Path, manifest: dict, scores: dict) -> str:
         "stories (below), unless it is told otherwise.",
         f"- Default decoding of two-tower: `{json.dumps(concept['decoding'])}`"
         + (", chosen on the held-out worlds (below)." if scores["tuning"] else "."),
+        "## In short",
+        f"On text that nothing was trained on; how each was measured stands in its section below.\n\n{summary(scores)}",
+        "## Limits",
+        LIMITS.rstrip(),
         "## Training text and attribution",
         DATA + _wide(work) + _counts(work),
         "Filters and exact public sources are in `training/README.md`. "
         f"{_held_out_worlds()} and 1% of the pairs (by English side) are held out; every score below is on those.",
-        "## Training",
-        _training(work),
         "## Scores of the exported files",
         "Made by `python -m noema_training evaluate --work WORK --out FOLDER`: ONNX Runtime, f16 weights, the first "
         f"{scores['sentences']} lines of each validation file (story sentences: after shuffling with a fixed seed). BLEU and chrF by "
@@ -87,8 +90,8 @@ def model_card(work: Path, manifest: dict, scores: dict) -> str:
         *_decoding_tried(scores),
         "## First lines, unselected",
         _examples(scores),
-        "## Limits",
-        LIMITS,
+        "## Training",
+        _training(work),
     ]
     return "\n\n".join(parts).rstrip() + "\n"
 

@@ -70,6 +70,7 @@ def test_tuned_settings_reach_the_manifest_and_scores_the_card(trained):
     assert _summary_prompts(manifest) == {"two-tower": SUMMARY, "base-lcm": SUMMARY}
     card = (folder / "MODEL_CARD.md").read_text()
     assert "Round trip" in card and "### Summaries" in card and "million multiply-adds" in card
+    assert f"| mark from 0 to 3 of the draft that base-lcm keeps | {marks['kept']:.2f} |" in card
     assert f"{marks['texts']:,} held-out beginnings" in card
     assert "300 ms by base-lcm" in card and "loaded in 2.5 s" in card
 
