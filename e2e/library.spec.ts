@@ -156,7 +156,7 @@ test.describe('with the model that is shipped', () => {
         const read = await noema.encode(await noema.decode(vectors, { language, ...settings }), { language })
         return Math.hypot(...read.map((value, i) => value - vectors[i]!))
       }
-      return { away: await away({}), greedy: await away({ beam: 1 }), likeliest: await away({ nearest: false }) }
+      return { away: await away({}), greedy: await away({ beam: 1, nearest: false }), likeliest: await away({ nearest: false }) }
     }
     const { away, greedy, likeliest } = await withNoema(page, work, sentences)
     expect(away).toBeLessThan(0.75 * greedy)

@@ -97,8 +97,8 @@ export interface TextSettings {
   beam?: number
   /**
    * Whether each sentence that the beam has found is read again by the encoder, and the one kept whose log-probability per token less ln of its
-   * vector's distance is highest, not whose log-probability is: what is written leads back to the concept. Of a beam of 1 there is only one. Default:
-   * the model's way.
+   * vector's distance is highest, not whose log-probability is: what is written leads back to the concept. Where the best comes near but not back,
+   * the search runs again on the far side of it, four times at most. Default: the model's way.
    */
   nearest?: boolean
   /** Draws from the `textTopK` likeliest tokens only, 1 or more. Default: from all. */

@@ -179,13 +179,16 @@ export class Space {
     if (vectors.length % this.dim !== 0)
       throw new InvalidInput(`Vectors must have ${this.dim} elements each; there are ${vectors.length} in all.`)
     if (!vectors.every(Number.isFinite)) throw new InvalidInput('A vector has an element that is not a finite number.')
-    const found = await this.#run(options.signal, (either) =>
-      decodeVectors(this.#parts.decoder, vectors, this.dim, prefix, settings, either),
-    )
-    const said = found.map((all) => all.map(({ tokens, score }) => ({ text: this.#parts.tokenizer.decode(tokens), score })))
-    if (!options.nearest || options.sampling) return said
+    const search = async (vectors: Float32Array): Promise<DecodedSentence[][]> => {
+      const found = await this.#run(options.signal, (either) =>
+        decodeVectors(this.#parts.decoder, vectors, this.dim, prefix, settings, either),
+      )
+      return found.map((all) => all.map(({ tokens, score }) => ({ text: this.#parts.tokenizer.decode(tokens), score })))
+    }
+    const found = await search(vectors)
+    if (!options.nearest || options.sampling) return found
     const { nearestFirst } = await import('./nearest')
-    return nearestFirst(said, vectors, this.dim, (texts) => this.encode(texts, options))
+    return nearestFirst(found, vectors, this.dim, { encode: (texts) => this.encode(texts, options), search })
   }
 
   /**

@@ -144,7 +144,8 @@ def round_trips(space: ExportedSpace, name: str, lines: list[str], code: str, li
 def said(space: ExportedSpace, vectors: np.ndarray, code: str) -> tuple[list[str], dict[str, list[str]]]:
     """Vectors in words as the manifest has it; and, to compare, greedily and in the likeliest words that were found."""
     found = space.found(vectors, code)
-    likeliest = [max(one, key=lambda sentence: sentence.score).text for one in found]
+    first = space.found(vectors, code, rounds=0)
+    likeliest = [max(one, key=lambda sentence: sentence.score).text for one in first]
     return [one[0].text for one in found], {"greedy": space.decode(vectors, code), "likeliest": likeliest}
 
 

@@ -17,7 +17,7 @@ from .diffusion import Decoding
 from .drafts import least_faulty
 from .one_tower import OneTower
 from .quant_lcm import QUANT_LCMS, QuantLcm, Refinement
-from .search import Found, beam_search, nearest_first
+from .search import ROUNDS, Found, beam_search, nearest_first
 from .tokenizer import load_tokenizer
 from .two_tower import TwoTower
 
@@ -89,11 +89,17 @@ class ExportedSpace:
             texts += [self.tokenizer.decode(row).strip() for row in rows]
         return texts
 
-    def found(self, embeddings: np.ndarray, language: str, beam: int | None = None) -> list[list[Found]]:
-        """Of each embedding [n, dim] what is found in the manifest's way, best first; `beam`: a concept model's for its predictions."""
+    def found(
+        self, embeddings: np.ndarray, language: str, beam: int | None = None, rounds: int = ROUNDS
+    ) -> list[list[Found]]:
+        """Of each embedding [n, dim] what is found in the manifest's way, best first.
+
+        `beam`: a concept model's for its predictions. `rounds`: how often the nearest is searched for again.
+        """
         way = self.manifest["space"].get("decoding", {"beam": 1, "nearest": False})
-        found = beam_search(self, embeddings, language, beam or way["beam"], prefix=not way["nearest"])
-        return nearest_first(self, found, embeddings, language) if way["nearest"] else found
+        beam = beam or way["beam"]
+        found = beam_search(self, embeddings, language, beam, prefix=not way["nearest"])
+        return nearest_first(self, found, embeddings, language, beam, rounds) if way["nearest"] else found
 
     def say(self, embeddings: np.ndarray, language: str, beam: int | None = None) -> list[str]:
         """The best that is `found`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 ROWS = 160  # vectors times beam in one run
 ROUNDING = 1e-3  # share of a vector's length under which distances say nothing
+# Searching again, as in `nearest.ts`: how often, how far beyond the vector, and which distances, as shares of its length, call for it.
+ROUNDS, OVERSHOOT, ARRIVED, REACH = 4, 0.5, 0.01, 0.33
 
 
 @dataclass(frozen=True)
@@ -39,26 +42,71 @@ def beam_search(
     return found
 
 
+@dataclass(frozen=True)
+class Read:
+    """A sentence with its own vector, the distance of that from the one looked for, and what it is worth."""
+
+    found: Found
+    vector: np.ndarray
+    distance: float
+    value: float
+
+
 def nearest_first(
-    space: ExportedSpace, found: list[list[Found]], embeddings: np.ndarray, language: str
+    space: ExportedSpace,
+    found: list[list[Found]],
+    embeddings: np.ndarray,
+    language: str,
+    beam: int,
+    rounds: int = ROUNDS,
 ) -> list[list[Found]]:
     """The same, ordered by log-probability per token less ln of the distance of a sentence's own vector from the embedding.
 
-    To be found without the prefix: the same for all, over the length it would be a prize for long sentences.
+    To be found without the prefix: the same for all, over the length it would be a prize for long sentences. Where the first is near
+    but not there, the best that was not tried yet is corrected: the search runs again for the embedding plus half of what it
+    exceeds that sentence's vector by, `rounds` times at most.
     """
-    texts = list({one.text: None for all_found in found for one in all_found if one.text})
-    read = dict(zip(texts, space.encode(texts, language), strict=True))
+    read: list[list[Read]] = [[] for _ in found]
+    vectors: dict[str, np.ndarray] = {}
 
-    def value(one: Found, vector: np.ndarray) -> float:
-        if one.text not in read:
-            return -np.inf
-        distance = np.linalg.norm(read[one.text] - vector)
-        return one.score - float(np.log(distance + ROUNDING * np.linalg.norm(vector)))
+    def add(rows: list[int], new: list[list[Found]]) -> None:
+        texts = list({one.text: None for each in new for one in each if one.text and one.text not in vectors})
+        vectors.update(zip(texts, space.encode(texts, language), strict=True) if texts else ())
+        for row, each in zip(rows, new, strict=True):
+            known = {one.found.text for one in read[row]}
+            for one in each:
+                if one.text not in known:
+                    known.add(one.text)
+                    read[row].append(_read(one, vectors, embeddings[row]))
+            read[row].sort(key=lambda one: -one.value)
 
-    return [
-        sorted(all_found, key=lambda one: -value(one, vector))
-        for all_found, vector in zip(found, embeddings, strict=True)
-    ]
+    add(list(range(len(found))), found)
+    tried: list[set[str]] = [set() for _ in found]
+    for _ in range(rounds):
+        rows, targets = [], []
+        for row, embedding in enumerate(embeddings):
+            length = np.linalg.norm(embedding)
+            if not read[row] or not ARRIVED * length < read[row][0].distance <= REACH * length:
+                continue
+            best = next(
+                (one for one in read[row] if one.found.text and one.found.text not in tried[row]), None
+            )
+            if best is not None:
+                tried[row].add(best.found.text)
+                rows.append(row)
+                targets.append(embedding + OVERSHOOT * (embedding - best.vector))
+        if not rows:
+            break
+        add(rows, beam_search(space, np.stack(targets), language, beam, prefix=False))
+    return [[one.found for one in each] for each in read]
+
+
+def _read(found: Found, vectors: dict[str, np.ndarray], embedding: np.ndarray) -> Read:
+    if found.text not in vectors:
+        return Read(found, embedding, math.inf, -math.inf)
+    distance = float(np.linalg.norm(vectors[found.text] - embedding))
+    value = found.score - math.log(distance + ROUNDING * float(np.linalg.norm(embedding)))
+    return Read(found, vectors[found.text], distance, value)
 
 
 def _search(

@@ -50,8 +50,9 @@ def spoken(space: dict) -> str:
     return (
         f"Encoded sentences are put into words by a beam of {way['beam']}, `nearest`: what the beam has found is read again by the "
         "encoder, and the sentence kept whose log-probability per token less ln of its distance from the vector is highest (a noisy "
-        "channel, Yee et al. 2019, arXiv 1908.05731). Beside it, of the same vectors, greedy decoding and the likeliest sentence that "
-        "the same beam has found."
+        "channel, Yee et al. 2019, arXiv 1908.05731). Where that is near but does not lead back to the vector, the search runs again on "
+        "the far side of it, up to four times (`search.py`). Beside it, of the same vectors, greedy decoding and the likeliest sentence "
+        "that the first beam has found."
     )
 
 

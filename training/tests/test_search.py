@@ -97,10 +97,33 @@ def test_the_nearest_is_first_as_in_the_browser():
 
     def first(*sentences: tuple[str, float]) -> list[str]:
         ordered = nearest_first(
-            space, [[Found(*one) for one in sentences]], np.array([[1, 0]], np.float32), "lang"
+            space, [[Found(*one) for one in sentences]], np.array([[1, 0]], np.float32), "lang", 5, rounds=0
         )
         return [one.text for one in ordered[0]]
 
     assert first(("Tom run.", -0.2), ("Tom ran.", -0.9)) == ["Tom ran.", "Tom run."]
     assert first(("He runs.", -0.2), ("Il court.", -0.9)) == ["He runs.", "Il court."]
     assert first(("", -0.1), ("Il court.", -0.9)) == ["Il court.", ""]
+
+
+def test_what_is_near_is_corrected_as_in_the_browser(monkeypatch):
+    own = {"a": [0.75, 0], "b": [0.875, 0], "c": [1.25, 0], "d": [1, 0.25], "e": [1, -0.25], "f": [1, 0.3]}
+    space = SimpleNamespace(encode=lambda texts, _: np.array([own[text] for text in texts], np.float32))
+    later, searched = iter([["b"], ["c", "d", "e"], [""], ["f"]]), []
+
+    def search(_space, embeddings: np.ndarray, language: str, beam: int, prefix: bool) -> list[list[Found]]:
+        assert (language, beam, prefix) == ("lang", 5, False)
+        searched.append(embeddings.tolist())
+        return [[Found(text, -1.0) for text in next(later)]]
+
+    monkeypatch.setattr("noema_training.search.beam_search", search)
+
+    def corrected(*texts: str) -> list[str]:
+        found = [[Found(text, -1.0) for text in texts]]
+        return [one.text for one in nearest_first(space, found, np.array([[1.0, 0]]), "lang", 5)[0]]
+
+    assert corrected("a", "a") == ["b", "a", "c", "d", "e", "f", ""]
+    assert searched == [[[1.125, 0]], [[1.0625, 0]], [[0.875, 0]], [[1, -0.125]]]
+    own |= {"a": [1, 0.009], "b": [1, 0.34]}
+    assert corrected("a") == ["a"] and corrected("b") == ["b"] and corrected("") == [""]
+    assert len(searched) == 4
